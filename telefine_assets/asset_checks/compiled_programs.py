@@ -1,0 +1,49 @@
+"""Checks of ``compiled_programs``."""
+
+import dagster as dg
+
+from telefine_assets.asset_checks.daily import Problems, check, days_of, result
+from telefine_assets.assets.line import Line
+from telefine_assets.resources.storage import StoreResource
+
+STAGE = "compiled_programs"
+
+
+def build(line: Line) -> list[dg.AssetChecksDefinition]:
+    """The checks for one program."""
+
+    @check(line, STAGE)
+    def demos_come_from_train(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
+        """Every demo of the candidate is a train trace of the window; none was held out."""
+
+        def problems(day: str) -> Problems:
+            tables = store.tables
+            days = tables.present(line.name, "cleaned_traces", line.window(day))
+            rows = tables.read_days(line.name, "cleaned_traces", days)
+            split = dict(zip(rows["trace_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
+            for demo in store.records.read(line.name, STAGE, day)["demos"]:
+                if split.get(demo["trace_id"]) != "train":
+                    yield f"demo from trace {demo['trace_id']}, which is {split.get(demo['trace_id'], 'unknown')}"
+
+        return result(days_of(context, store.records.days(line.name, STAGE)), problems)
+
+    @check(line, STAGE)
+    def versions_can_be_loaded(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
+        """The stored documents of baseline and candidate make programs."""
+        from telefine_assets.errors import TelefineError
+        from telefine_assets.programs.spec import load_spec
+        from telefine_assets.programs.versions import Version
+
+        def problems(day: str) -> Problems:
+            spec = load_spec(line.name, line.settings)
+            record = store.records.read(line.name, STAGE, day)
+            for side in ("baseline", "candidate"):
+                try:
+                    if record[side] is not None:
+                        Version(store.evidence.get(record[side])).module(spec)
+                except TelefineError as error:
+                    yield f"{side}: {error}"
+
+        return result(days_of(context, store.records.days(line.name, STAGE)), problems)
+
+    return [demos_come_from_train, versions_can_be_loaded]

@@ -1,0 +1,35 @@
+"""Dagster's face: one thin module per stage, each with a ``build(line)``.
+
+An asset fetches, calls one function of a domain package, stores what it gives
+and returns metadata. What a stage decides is not decided here.
+"""
+
+import dagster as dg
+
+from telefine_assets.assets import (
+    attestations,
+    champions,
+    cleaned_traces,
+    compiled_programs,
+    contributor_payouts,
+    contributor_weights,
+    deltaone_reports,
+    traces,
+)
+from telefine_assets.assets.line import Line
+
+STAGES = (
+    traces,
+    cleaned_traces,
+    compiled_programs,
+    deltaone_reports,
+    contributor_weights,
+    attestations,
+    champions,
+    contributor_payouts,
+)
+
+
+def assets_for(line: Line) -> list[dg.AssetsDefinition]:
+    """The line of assets of one program, in the order of the data's way."""
+    return [stage.build(line) for stage in STAGES]

@@ -1,0 +1,46 @@
+"""``champions``: which version serves after this day."""
+
+import dagster as dg
+
+from telefine_assets.assets.line import Line
+from telefine_assets.resources.mlflow_runs import MlflowResource
+from telefine_assets.resources.signing import SignerResource
+from telefine_assets.resources.storage import LedgerResource, StoreResource
+
+STAGE = "champions"
+
+
+def build(line: Line) -> dg.AssetsDefinition:
+    """The asset for one program."""
+
+    @dg.asset(
+        **line.look(STAGE, {"mlflow"}, "1"),
+        deps=[line.same_day("attestations")],
+        description="The version in force from the end of the day: promoted by an attestation that verifies, "
+        "else the one that served before.",
+    )
+    def champions(
+        context: dg.AssetExecutionContext,
+        store: StoreResource,
+        ledger: LedgerResource,
+        signer: SignerResource,
+        mlflow: MlflowResource,
+    ) -> dg.MaterializeResult:
+        from telefine_assets.attestation.attesting import reverify
+        from telefine_assets.ledger.champions import Champions
+        from telefine_assets.programs.champions import promote_day
+
+        day = context.partition_key
+        attestation = store.records.read(line.name, "attestations", day)
+        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
+            verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
+            record = promote_day(line.name, day, verified, Champions(ledger.open()))
+            digest = store.records.write(line.name, STAGE, day, record)
+            run.facts({"outcome": record["outcome"], "serves": record["serves"]})
+            run.set_champion(line.name, Champions(ledger.open()).current(line.name))
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(digest),
+            metadata={"outcome": record["outcome"], "serves": record["serves"], "why": record["reason"]},
+        )
+
+    return champions

@@ -1,0 +1,70 @@
+"""``deltaone_reports``: whether the candidate is better, and how surely."""
+
+import dagster as dg
+
+from telefine_assets.assets import metadata
+from telefine_assets.assets.line import Line
+from telefine_assets.resources.mlflow_runs import MlflowResource
+from telefine_assets.resources.models import LmResource
+from telefine_assets.resources.storage import LedgerResource, StoreResource
+
+STAGE = "deltaone_reports"
+
+
+def build(line: Line) -> dg.AssetsDefinition:
+    """The asset for one program."""
+
+    @dg.asset(
+        **line.look(STAGE, {"dspy", "scipy"}, "1"),
+        deps=[line.same_day("compiled_programs"), line.window_of("cleaned_traces")],
+        description="Baseline and candidate answer the same held-out items; an exact test decides. "
+        "While the holdout lives, only pass or fail is shown.",
+    )
+    def deltaone_reports(
+        context: dg.AssetExecutionContext,
+        store: StoreResource,
+        ledger: LedgerResource,
+        lm: LmResource,
+        mlflow: MlflowResource,
+    ) -> dg.MaterializeResult:
+        from telefine_assets.deltaone.comparing import Bench, report_day
+        from telefine_assets.ledger.looks import Looks
+        from telefine_assets.programs.spec import load_spec
+        from telefine_assets.traces.records import table_to_cleaned
+
+        day = context.partition_key
+        compiled = store.records.read(line.name, "compiled_programs", day)
+        days = store.tables.present(line.name, "cleaned_traces", line.window(day))
+        cleaned = table_to_cleaned(store.tables.read_days(line.name, "cleaned_traces", days))
+        with mlflow.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
+            evidence = store.evidence
+            bench = Bench(
+                load_spec(line.name, line.settings),
+                line.settings.deltaone,
+                Looks(ledger.open()),
+                evidence.put,
+                evidence.get,
+                model,
+                context.log.info,
+            )
+            report = report_day(bench, day, compiled, cleaned)
+            digest = store.records.write(line.name, STAGE, day, report.record)
+            run.facts({"code": report.record["code"], "look": report.record["public"].get("k")})
+            run.metrics(report.metrics)
+            run.file("report.md", report.markdown.encode())
+        pictures = {"figure": metadata.picture(report.figure, "DeltaOne")} if report.figure else {}
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(digest),
+            metadata={
+                "deltaone": "reached" if report.record["reached"] else "not reached",
+                "why": report.record["sentence"],
+                "report": dg.MetadataValue.md(report.markdown),
+                **pictures,
+                "result": dg.MetadataValue.json(report.record["public"]),
+                "lm_calls": model.asked,
+                "lm_calls_remembered": model.remembered,
+                "mlflow_run": metadata.link(run.url, run.run_id),
+            },
+        )
+
+    return deltaone_reports

@@ -1,0 +1,1 @@
+"""The proof: statement, EAS envelope, transparency log, verification."""

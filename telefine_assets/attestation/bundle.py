@@ -1,0 +1,133 @@
+"""An attestation as it is kept and handed on, and how one is made.
+
+The file ``attestation.json`` holds ``{"envelope", "statement", "receipt"}``; the
+evidence files lie beside it, or in a store, under their sha256.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from telefine_assets.attestation.claim import Claim, partition_time
+from telefine_assets.attestation.eas import (
+    ZERO_BYTES32,
+    AttestMessage,
+    EasDomain,
+    sign,
+)
+from telefine_assets.attestation.eas_schema import AttestationData, telefine_schema_uid
+from telefine_assets.attestation.failures import FailureCode, VerificationFailed
+from telefine_assets.attestation.log_receipt import LogReceipt
+from telefine_assets.attestation.signatures import Signer
+from telefine_assets.attestation.statement import build_statement, derive_salt, evidence_digest
+from telefine_assets.attribution.addresses import ZERO_ADDRESS
+from telefine_assets.attribution.records import Fields, RecordError, load_json
+from telefine_assets.canonical import canonical_json
+
+BUNDLE_FILE = "attestation.json"
+
+
+@dataclass(frozen=True)
+class AttestationBundle:
+    """The three parts of ``attestation.json``, as JSON values.
+
+    Attributes:
+        envelope: the signed EAS envelope.
+        statement: the in-toto statement.
+        receipt: the log's receipt; None until it is logged.
+    """
+
+    envelope: dict[str, Any]
+    statement: dict[str, Any]
+    receipt: dict[str, Any] | None = None
+
+    def to_bytes(self) -> bytes:
+        """The file's canonical bytes."""
+        return canonical_json({"envelope": self.envelope, "statement": self.statement, "receipt": self.receipt})
+
+    def with_receipt(self, receipt: LogReceipt) -> AttestationBundle:
+        """The same attestation, with its receipt."""
+        return replace(self, receipt=receipt.to_json())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> AttestationBundle:
+        """Read the file's outer form; its parts are judged by ``verify``.
+
+        Raises:
+            VerificationFailed: ``bundle_malformed``.
+        """
+        try:
+            fields = Fields(load_json(data, BUNDLE_FILE), BUNDLE_FILE)
+            parts = [fields.take(name) for name in ("envelope", "statement", "receipt")]
+            fields.done()
+        except RecordError as error:
+            raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, str(error)) from None
+        envelope, statement, receipt = parts
+        if not isinstance(envelope, dict) or not isinstance(statement, dict):
+            raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, "envelope and statement must be objects")
+        if receipt is not None and not isinstance(receipt, dict):
+            raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, "receipt must be an object or null")
+        return cls(envelope, statement, receipt)
+
+
+def attest(
+    claim: Claim,
+    domain: EasDomain,
+    signer: Signer,
+    *,
+    recipient: str = ZERO_ADDRESS,
+    expiration_time: int = 0,
+    ref_uid: str = ZERO_BYTES32,
+) -> AttestationBundle:
+    """Make the statement of a claim and have it signed.
+
+    Args:
+        claim: what is attested; it must be a DeltaOne, its weights must sum.
+        domain: the EAS contract.
+        signer: the attester.
+        recipient: EAS's recipient; nobody in particular.
+        expiration_time: seconds since 1970 UTC; 0 for never.
+        ref_uid: an earlier attestation that this one refers to.
+
+    Returns:
+        Envelope and statement, without a receipt. The same arguments give the
+        same uid.
+
+    Raises:
+        RecordError: the claim is not met, or its weights do not sum.
+        SigningError: the signer failed.
+    """
+    missing = claim.decision.why_not_met()
+    if missing is not None:
+        raise RecordError("decision", f"is no DeltaOne: {missing}")
+    if claim.weights.total_ppm != claim.weights.expected_ppm:
+        raise RecordError("weights", f"sum to {claim.weights.total_ppm}, not {claim.weights.expected_ppm}")
+    statement = build_statement(claim)
+    digest = evidence_digest(statement)
+    message = AttestMessage(
+        schema=telefine_schema_uid(),
+        recipient=recipient,
+        time=partition_time(claim.partition),
+        expiration_time=expiration_time,
+        revocable=True,
+        ref_uid=ref_uid,
+        data=data_of(claim, digest).encode(),
+        salt=derive_salt(digest),
+    )
+    return AttestationBundle(sign(domain, message, signer).to_json(), statement)
+
+
+def data_of(claim: Claim, digest: str) -> AttestationData:
+    """The schema's fields for a claim whose statement has the sha256 ``digest``."""
+    return AttestationData(
+        program_digest="0x" + claim.candidate_version,
+        baseline_digest="0x" + claim.baseline_version,
+        evidence_digest="0x" + digest,
+        payout_root=claim.payout_root,
+        delta_ppm=claim.decision.delta_ppm,
+        delta_lower_ppm=claim.decision.lower_ppm,
+        holdout_size=claim.holdout.n,
+        contributors=tuple(address for address, _ in claim.weights.contributors),
+        weights_ppm=tuple(ppm for _, ppm in claim.weights.contributors),
+    )

@@ -1,0 +1,216 @@
+"""The single checks of ``verify``: each raises one code, or a few closely related ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from telefine_assets.attestation.bundle import data_of
+from telefine_assets.attestation.claim import Claim, StatedWeights, partition_time
+from telefine_assets.attestation.eas import Envelope, recover
+from telefine_assets.attestation.eas_schema import AttestationData
+from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
+from telefine_assets.attestation.log_receipt import LogReceipt, attestation_leaf
+from telefine_assets.attestation.policy import SignerPolicy
+from telefine_assets.attestation.signatures import HighSError, SignatureError
+from telefine_assets.attestation.statement import derive_salt
+from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights
+from telefine_assets.attribution.weights import WeightTable
+from telefine_assets.canonical import sha256_hex
+from telefine_assets.errors import TelefineError
+
+EvidenceSource = Mapping[str, bytes] | Callable[[str], bytes | None]
+"""Evidence by sha256 (64 digits): a mapping, or a function that returns None for unknown."""
+
+
+class DecisionRecheck(Protocol):
+    """Re-derives the decision from the evidence; the DeltaOne package provides it."""
+
+    def __call__(self, evidence: Mapping[str, bytes]) -> Mapping[str, Any]:
+        """Recompute from the evidence files, by name.
+
+        Returns:
+            A part of the statement's predicate, in its form and spelling:
+            ``decision``, complete, and any other of its keys that can be
+            re-derived (``holdout``, ``metric``, ``looksDigest``,
+            ``tracesetRoot``, ``baselineVersion``, ...), or the subject's
+            version as ``candidateVersion``. All of it is compared.
+
+        Raises:
+            TelefineError: the evidence does not allow it; counts as a mismatch.
+        """
+
+
+def check_identity(envelope: Envelope, policy: SignerPolicy) -> None:
+    """Schema, domain, uid and signature: the envelope is what and whose it says."""
+    expect(FailureCode.WRONG_SCHEMA, "message.schema", policy.schema_uid, envelope.message.schema)
+    expect(FailureCode.WRONG_SCHEMA, "message.revocable", True, envelope.message.revocable)
+    expect(FailureCode.WRONG_DOMAIN, "domain", policy.domain.to_json(), envelope.domain.to_json())
+    expect(FailureCode.UID_MISMATCH, "uid", envelope.message.uid, envelope.uid)
+    try:
+        signer = recover(envelope)
+    except HighSError as error:
+        raise VerificationFailed(FailureCode.HIGH_S, str(error)) from None
+    except SignatureError as error:
+        raise VerificationFailed(FailureCode.BAD_SIGNATURE, str(error)) from None
+    if signer != envelope.signer:
+        raise VerificationFailed(
+            FailureCode.BAD_SIGNATURE, f"signer: the envelope names {envelope.signer}, {signer} signed"
+        )
+
+
+def check_standing(envelope: Envelope, policy: SignerPolicy, at: int) -> None:
+    """The signer is known, the attestation not revoked and in force at ``at``."""
+    if not policy.stretches(envelope.signer):
+        raise VerificationFailed(FailureCode.UNTRUSTED_SIGNER, f"signer: {envelope.signer} is not in the policy")
+    if envelope.uid in policy.revoked_uids:
+        raise VerificationFailed(FailureCode.REVOKED, f"uid: {envelope.uid} has been revoked")
+    message = envelope.message
+    if message.time > at:
+        raise VerificationFailed(FailureCode.NOT_YET_VALID, f"message.time: {message.time} is after {at}")
+    # EAS: an attestation is expired from its expiration time on.
+    if message.expiration_time and message.expiration_time <= at:
+        raise VerificationFailed(
+            FailureCode.EXPIRED, f"message.expirationTime: {message.expiration_time} is not after {at}"
+        )
+
+
+def check_binding(envelope: Envelope, data: AttestationData, claim: Claim, digest: str) -> None:
+    """Everything that envelope and statement both say, they say alike."""
+    expect(
+        FailureCode.STATEMENT_MISMATCH, "data.evidenceDigest against the statement's sha256",
+        "0x" + digest, data.evidence_digest,
+    )  # fmt: skip
+    expect(FailureCode.SALT_MISMATCH, "message.salt", derive_salt(digest), envelope.message.salt)
+    expect(
+        FailureCode.TIME_MISMATCH, f"message.time for partition {claim.partition}",
+        partition_time(claim.partition), envelope.message.time,
+    )  # fmt: skip
+    stated = data_of(claim, digest)
+    for code, name in (
+        (FailureCode.PROGRAM_MISMATCH, "program_digest"),
+        (FailureCode.BASELINE_MISMATCH, "baseline_digest"),
+        (FailureCode.DELTA_MISMATCH, "delta_ppm"),
+        (FailureCode.DELTA_MISMATCH, "delta_lower_ppm"),
+        (FailureCode.HOLDOUT_MISMATCH, "holdout_size"),
+        (FailureCode.WEIGHTS_MISMATCH, "contributors"),
+        (FailureCode.WEIGHTS_MISMATCH, "weights_ppm"),
+        (FailureCode.PAYOUT_ROOT_MISMATCH, "payout_root"),
+    ):
+        expect(code, f"data.{name} against the statement", getattr(stated, name), getattr(data, name))
+
+
+def check_claim(data: AttestationData, claim: Claim) -> None:
+    """The claim is a DeltaOne by its own numbers, and its weights add up."""
+    missing = claim.decision.why_not_met()
+    if missing is not None:
+        raise VerificationFailed(FailureCode.CLAIM_NOT_MET, f"statement.predicate.decision: {missing}")
+    escrow = sum(ppm for _, ppm in claim.weights.escrow)
+    expected = claim.weights.expected_ppm
+    for where, total in (
+        ("statement.predicate.weights", claim.weights.total_ppm),
+        ("data.weights_ppm with the statement's escrow", sum(data.weights_ppm) + escrow),
+    ):
+        expect(FailureCode.WEIGHTS_DO_NOT_SUM, f"the sum of {where}", expected, total)
+
+
+def fetch_evidence(claim: Claim, source: EvidenceSource) -> dict[str, bytes]:
+    """All evidence files by name, each checked against its size and digest."""
+    get = source.get if isinstance(source, Mapping) else source
+    files: dict[str, bytes] = {}
+    for file in claim.evidence:
+        data = get(file.sha256)
+        if data is None:
+            raise VerificationFailed(FailureCode.EVIDENCE_MISSING, f"{file.name}: no file with sha256 {file.sha256}")
+        expect(FailureCode.EVIDENCE_DIGEST_MISMATCH, f"{file.name}: size in bytes", file.size, len(data))
+        expect(FailureCode.EVIDENCE_DIGEST_MISMATCH, f"{file.name}: sha256", file.sha256, sha256_hex(data))
+        files[file.name] = data
+    return files
+
+
+def check_weights(claim: Claim, files: Mapping[str, bytes]) -> WeightTable:
+    """The stated weights are those that the facts in the evidence give."""
+    if FACTS_FILE not in files:
+        raise VerificationFailed(FailureCode.EVIDENCE_MISSING, f"{FACTS_FILE}: not among the statement's evidence")
+    try:
+        table = recompute_weights(files[FACTS_FILE])
+    except TelefineError as error:
+        raise VerificationFailed(FailureCode.EVIDENCE_MALFORMED, f"{FACTS_FILE}: {error}") from None
+    found = StatedWeights.of(table)
+    for name in ("method", "contributors", "escrow", "reason"):
+        expect(
+            FailureCode.WEIGHTS_MISMATCH,
+            f"weights.{name} recomputed from {FACTS_FILE}",
+            getattr(found, name),
+            getattr(claim.weights, name),
+        )
+    return table
+
+
+def check_decision(predicate: Mapping[str, Any], files: Mapping[str, bytes], recheck: DecisionRecheck) -> None:
+    """The stated decision is the one that the evidence gives."""
+    try:
+        derived = dict(recheck(files))
+    except VerificationFailed:
+        raise
+    except TelefineError as error:
+        raise VerificationFailed(FailureCode.DECISION_MISMATCH, f"cannot be rechecked: {error}") from None
+    stated = dict(predicate)
+    # The fields of the decision are compared one by one, to name the wrong one.
+    for parts in (derived, stated):
+        decision = parts.pop("decision", None)
+        fields = decision if isinstance(decision, Mapping) else {}
+        parts.update({f"decision.{name}": value for name, value in fields.items()})
+    needed = [name for name in stated if name.startswith("decision.")]
+    for name in sorted({*derived, *needed}):
+        expect(
+            FailureCode.DECISION_MISMATCH,
+            f"{name} recomputed from the evidence",
+            derived.get(name, "nothing"),
+            stated.get(name, "nothing"),
+        )
+
+
+def check_log(envelope: Envelope, receipt: LogReceipt | None, policy: SignerPolicy) -> int | None:
+    """The attestation is in the trusted log, at a place where its signer's key was good.
+
+    Returns:
+        Its index in the log; None without a receipt, where the policy allows it.
+    """
+    stretches = policy.stretches(envelope.signer)
+    if receipt is None:
+        if policy.require_log:
+            raise VerificationFailed(FailureCode.LOG_RECEIPT_MISSING, "receipt: the policy requires one")
+        if all(stretch.bounded for stretch in stretches):
+            raise VerificationFailed(
+                FailureCode.UNTRUSTED_SIGNER,
+                f"signer: {envelope.signer} is good for a part of the log only; a receipt must show where this is",
+            )
+        return None
+    check_head(receipt, policy)
+    if not receipt.proves(attestation_leaf(envelope)):
+        raise VerificationFailed(
+            FailureCode.LOG_PROOF_INVALID,
+            f"receipt: leaf {receipt.index} of {receipt.head.head.size} under {receipt.head.head.root} is not "
+            f"attestation {envelope.uid}",
+        )
+    if not any(stretch.covers(receipt.index) for stretch in stretches):
+        raise VerificationFailed(
+            FailureCode.UNTRUSTED_SIGNER,
+            f"signer: {envelope.signer} was not good at log position {receipt.index}",
+        )
+    return receipt.index
+
+
+def check_head(receipt: LogReceipt, policy: SignerPolicy) -> None:
+    """The receipt's tree head is of the pinned log and signed by one of its keys."""
+    expect(FailureCode.LOG_HEAD_UNTRUSTED, "receipt.head.origin", policy.log_origin, receipt.head.head.origin)
+    try:
+        key = receipt.head.signer()
+    except SignatureError as error:
+        raise VerificationFailed(FailureCode.LOG_HEAD_UNTRUSTED, f"receipt.head: {error}") from None
+    if key not in policy.log_keys:
+        raise VerificationFailed(
+            FailureCode.LOG_HEAD_UNTRUSTED,
+            f"receipt.head: signed by {key}, which is no key of {policy.log_origin}",
+        )

@@ -1,0 +1,147 @@
+"""The evidence files of an attestation: their names, and what they prove together.
+
+================== ==========================================================
+``candidate.json``   program document of the candidate; its SHA-256 is the version
+``baseline.json``    the same of the baseline
+``demos.json``       the candidate's demos, each with its trace
+``trainset.jsonl``   the train and validation items, one a line
+``rows.jsonl``       per-item results of the holdout, one a line
+``report.json``      decision, rules and look
+``looks.json``       the holdout's looks so far, from the ledger
+``attribution.json`` the facts from which the weights follow
+================== ==========================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from telefine_assets.attestation.claim import Decision as StatedDecision
+from telefine_assets.attestation.log import MerkleLog, leaf_hash
+from telefine_assets.attestation.statement import decision_record
+from telefine_assets.attribution.facts import FACTS_FILE, read_facts
+from telefine_assets.canonical import canonical_json, digest_of, sha256_hex
+from telefine_assets.deltaone.decision import decide
+from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
+from telefine_assets.errors import TelefineError
+from telefine_assets.traces.clusters import cluster_of
+
+CANDIDATE, BASELINE = "candidate.json", "baseline.json"
+DEMOS, TRAINSET = "demos.json", "trainset.jsonl"
+ROWS, REPORT, LOOKS = "rows.jsonl", "report.json", "looks.json"
+NAMES = (FACTS_FILE, BASELINE, CANDIDATE, DEMOS, LOOKS, REPORT, ROWS, TRAINSET)
+
+
+class EvidenceContradiction(TelefineError):
+    """Two evidence files say different things."""
+
+
+def stated(decision: Decision) -> StatedDecision:
+    """The part of a decision that an attestation states.
+
+    Raises:
+        EvidenceContradiction: when the decision has no estimate to state.
+    """
+    if decision.delta_ppm is None or decision.lower_ppm is None:
+        raise EvidenceContradiction(f"{REPORT}: the decision ({decision.code}) has no estimate")
+    return StatedDecision(
+        delta_ppm=decision.delta_ppm,
+        lower_ppm=decision.lower_ppm,
+        p=decision.p_value,
+        alpha=decision.alpha_k,
+        look=decision.k,
+        n=decision.n,
+        wins=decision.wins,
+        losses=decision.losses,
+        unresolved=decision.unresolved,
+        grade=decision.grade,
+        method=decision.method,
+    )
+
+
+def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
+    """Decide again from the per-item results, and derive all else that the statement says.
+
+    This is the ``DecisionRecheck`` of ``attestation.checks``: nothing in it
+    trusts a number that can be computed from another file.
+
+    Raises:
+        EvidenceContradiction: when files contradict each other or the decision is not reached.
+    """
+    files = evidence
+    for name in NAMES:
+        if name not in files:
+            raise EvidenceContradiction(f"{name}: not among the evidence")
+    rows, rules, look = read_comparison(files)
+    decision = decide(rows, rules, look)
+    _same(REPORT, "decision", decision.to_record(), _json(files, REPORT)["decision"])
+    if not decision.reached:
+        raise EvidenceContradiction(f"{ROWS}: the results do not reach DeltaOne ({decision.code})")
+    candidate = _json(files, CANDIDATE)
+    _check_look(files, look)
+    _check_demos(files, candidate)
+    return {
+        "candidateVersion": sha256_hex(files[CANDIDATE]),
+        "baselineVersion": sha256_hex(files[BASELINE]),
+        "decision": decision_record(stated(decision)),
+        "holdout": {"digest": _items_digest(rows), "n": len(rows)},
+        "lm": {"name": candidate["lm"]["model"], "digest": digest_of(candidate["lm"])},
+        "looksDigest": sha256_hex(files[LOOKS]),
+        "tracesetRoot": traceset_root(files[TRAINSET]),
+    }
+
+
+def read_comparison(files: Mapping[str, bytes]) -> tuple[list[PairedItem], Rules, Look]:
+    """Rows, rules and look as they were stored."""
+    report = _json(files, REPORT)
+    rows = [PairedItem.from_record(json.loads(line)) for line in files[ROWS].splitlines()]
+    return rows, Rules.from_record(report["rules"]), Look.from_record(report["look"])
+
+
+def traceset_root(trainset: bytes) -> str:
+    """RFC 6962 root over the lines of ``trainset.jsonl``: any trace's inclusion can be proved."""
+    return MerkleLog(leaf_hash(line) for line in trainset.splitlines()).root().hex()
+
+
+def _check_look(files: Mapping[str, bytes], look: Look) -> None:
+    """The look is the last of the ledger's extract, and counted right."""
+    looks = _json(files, LOOKS)
+    _same(LOOKS, "k", [row["k"] for row in looks], list(range(1, look.number + 1)))
+    last = looks[-1]
+    _same(LOOKS, "baseline", last["baseline"], sha256_hex(files[BASELINE]))
+    _same(LOOKS, "candidate", last["candidate"], sha256_hex(files[CANDIDATE]))
+    _same(LOOKS, "metric", last["metric"], look.metric_digest)
+    _same(LOOKS, "item_list", last["item_list"], look.holdout_digest)
+    _same(REPORT, "look.baseline_version", look.baseline_version, last["baseline"])
+    _same(REPORT, "look.candidate_version", look.candidate_version, last["candidate"])
+
+
+def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> None:
+    """Every demo in the program is among the demos with a trace, and those are what the weights rest on."""
+    shown = []
+    for predictor, part in candidate["state"].items():
+        inputs = [field["name"] for field in candidate["signatures"][predictor]["inputs"]]
+        shown += [cluster_of({name: demo.get(name) for name in inputs}) for demo in part["demos"]]
+    demos = _json(files, DEMOS)
+    _same(DEMOS, "clusters", sorted(demo["cluster"] for demo in demos), sorted(shown))
+    used, _ = read_facts(files[FACTS_FILE])
+    _same(FACTS_FILE, "demos", {demo.trace_id for demo in used}, {demo["trace_id"] for demo in demos})
+    lines = (json.loads(line) for line in files[TRAINSET].splitlines())
+    trained = {line["trace_id"] for line in lines if line["side"] == "train"}
+    if not trained.issuperset(demo["trace_id"] for demo in demos):
+        raise EvidenceContradiction(f"{DEMOS}: has a trace that is not in the trainset")
+
+
+def _items_digest(rows: Iterable[PairedItem]) -> str:
+    return sha256_hex(canonical_json(sorted(row.item for row in rows)))
+
+
+def _json(files: Mapping[str, bytes], name: str) -> Any:
+    return json.loads(files[name])
+
+
+def _same(name: str, field: str, expected: object, found: object) -> None:
+    if expected != found:
+        raise EvidenceContradiction(f"{name}: {field} is {found!r}, the other files say {expected!r}")

@@ -1,0 +1,1 @@
+"""Who contributed how much: integer weights per wallet."""

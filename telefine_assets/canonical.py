@@ -1,0 +1,39 @@
+"""Canonical bytes and their digests: one form for everything that is hashed.
+
+JSON is canonical by RFC 8785 (JCS), so that a stranger's implementation gets
+the same bytes. RFC 8785 refuses integers beyond 2**53: amounts, token ids and
+decimals are therefore strings wherever they are hashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """Serialise ``value`` by RFC 8785.
+
+    Raises:
+        rfc8785.CanonicalizationError: for NaN, infinities, integers beyond
+            2**53, keys that are not strings and types that JSON does not have.
+    """
+    import rfc8785
+
+    return rfc8785.dumps(value)
+
+
+def canonical_lines(rows: Iterable[Any]) -> bytes:
+    """Serialise rows as JSON Lines, each line canonical and newline-ended."""
+    return b"".join(canonical_json(row) + b"\n" for row in rows)
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 of ``data`` as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of ``value``."""
+    return sha256_hex(canonical_json(value))

@@ -1,0 +1,48 @@
+"""The ``telefine`` command.
+
+Exit codes: 0 done; 1 what was asked did not hold or failed, with a message
+that says why; 2 the command was not understood.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+from telefine_assets.cli import attest, config, demo, payouts
+from telefine_assets.errors import TelefineError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    help="Turns logged DSPy traces into a better program, proves the gain, and pays the people who made it.",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(config.app, name="config")
+app.add_typer(attest.app, name="attest")
+app.add_typer(payouts.app, name="payouts")
+app.command("demo")(demo.demo)
+
+
+def told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a ``TelefineError`` into its message and exit code 1; anything else is a defect."""
+
+    @wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except TelefineError as error:
+            typer.echo(f"telefine: {error}", err=True)
+            sys.exit(1)
+
+    return wrapped
+
+
+main = told(app)
+
+if __name__ == "__main__":
+    main()

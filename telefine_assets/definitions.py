@@ -1,0 +1,54 @@
+"""The Dagster code location: settings in, definitions out.
+
+``build_defs`` is the one place where everything is put together. What belongs
+elsewhere: what an asset does (``assets``), what must hold of it
+(``asset_checks``), when it runs (``automation``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from telefine_assets.asset_checks import checks_for
+from telefine_assets.assets import assets_for
+from telefine_assets.assets.line import Line
+from telefine_assets.automation.jobs import jobs_for
+from telefine_assets.automation.schedules import schedules_for
+from telefine_assets.partitions import daily
+from telefine_assets.resources import resources_for
+from telefine_assets.settings import Settings, load_settings
+
+
+def build_defs(
+    settings: Settings,
+    *,
+    resource_overrides: Mapping[str, Any] | None = None,
+    executor: dg.ExecutorDefinition = dg.in_process_executor,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+) -> dg.Definitions:
+    """Definitions of a whole deployment: one line of assets for each program.
+
+    Args:
+        settings: the deployment.
+        resource_overrides: resources to use instead of the settings' own, by name.
+        executor: runs the steps of a run; the unit of parallelism is the run,
+            so steps share a process by default.
+        loggers: loggers to use instead of Dagster's console, by name.
+    """
+    partitions = daily(settings.partitions)
+    lines = [Line(name, program, settings.partitions.start, partitions) for name, program in settings.programs.items()]
+    return dg.Definitions(
+        assets=[asset for line in lines for asset in assets_for(line)],
+        asset_checks=[check for line in lines for check in checks_for(line)],
+        jobs=[job for line in lines for job in jobs_for(line)],
+        schedules=[schedule for line in lines for schedule in schedules_for(line)],
+        resources={**resources_for(settings), **(resource_overrides or {})},
+        executor=executor,
+        loggers=loggers,
+    )
+
+
+defs = build_defs(load_settings())

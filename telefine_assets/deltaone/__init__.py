@@ -1,0 +1,1 @@
+"""The claim: evaluation, statistics, decision, report."""

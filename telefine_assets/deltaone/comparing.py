@@ -1,0 +1,201 @@
+"""One day's look: record it, score both programs, decide.
+
+The order is the protection: the look stands in the ledger before the first item
+is scored, and a look that was recorded is the same look when it is run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from telefine_assets.canonical import canonical_json, canonical_lines, digest_of
+from telefine_assets.deltaone.decision import decide, public_view
+from telefine_assets.deltaone.evaluation import paired
+from telefine_assets.deltaone.figures import forest_plot
+from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
+from telefine_assets.deltaone.report import ReportContext, markdown
+from telefine_assets.ledger.records import LookRequest, RecordedLook
+from telefine_assets.lm.opening import OpenLm
+from telefine_assets.programs.datasets import Item, dataset_digest, items_of
+from telefine_assets.programs.spec import ProgramSpec
+from telefine_assets.programs.versions import Version
+from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.traces.records import CleanedTrace
+
+NO_CANDIDATE = "no_candidate"
+
+
+class LooksLedger(Protocol):
+    """The part of ``ledger.looks.Looks`` that a comparison uses."""
+
+    def epoch(self, program: str, look_key: str) -> tuple[int, list[str]]:
+        """Holdout epoch of a look, and the item lists that retired before it."""
+        ...
+
+    def record(self, request: LookRequest, epoch: int, item_list: str) -> RecordedLook:
+        """Take a look, or return it if it was taken."""
+        ...
+
+    def conclude(self, look_key: str, reached: bool, report: str) -> None:
+        """Write what came of a look."""
+        ...
+
+    def extract(self, program: str, look_key: str) -> list[dict[str, object]]:
+        """The epoch's looks up to this one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a comparison is made with."""
+
+    spec: ProgramSpec
+    settings: DeltaOneSettings
+    looks: LooksLedger
+    put: Callable[[bytes], str]
+    """Keeps evidence; returns its SHA-256."""
+    get: Callable[[str], bytes]
+    lm: OpenLm
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A look and what came of it."""
+
+    recorded: RecordedLook
+    look: Look
+    rows: list[PairedItem]
+    decision: Decision
+
+    def rows_document(self) -> bytes:
+        """Per-item results, as evidence: one canonical line an item, sorted by item."""
+        return canonical_lines(row.to_record() for row in sorted(self.rows, key=lambda row: row.item))
+
+    def report_document(self, rules: Rules) -> bytes:
+        """Decision, rules and look, as evidence."""
+        return canonical_json(
+            {"decision": self.decision.to_record(), "rules": rules.to_record(), "look": self.look.to_record()}
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """A day's report. What it shows is what may be shown while the holdout lives."""
+
+    record: dict[str, Any]
+    markdown: str
+    figure: bytes | None
+    metrics: dict[str, float]
+
+
+def rules_of(settings: DeltaOneSettings) -> Rules:
+    """The rule of the claim, from the settings."""
+    return Rules(
+        threshold_ppm=settings.threshold_ppm,
+        alpha=settings.alpha,
+        min_items=settings.min_items,
+        max_unresolved_ppm=settings.max_unresolved_ppm,
+        seed=settings.seed,
+    )
+
+
+def holdout_of(cleaned: Sequence[CleanedTrace], settings: DeltaOneSettings, retired: Container[str]) -> list[Item]:
+    """The holdout items of the window that have not retired, at most ``max_items``.
+
+    Only items with an expectation: against its own accepted outputs the
+    baseline would agree with itself.
+    """
+    labelled = [trace for trace in cleaned if trace.label_source.startswith("expectation:")]
+    return items_of(labelled, "holdout", settings.max_items, settings.seed, without=retired)
+
+
+def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace]) -> Report:
+    """Take the day's look and report it; without a candidate, say so and look at nothing.
+
+    Args:
+        bench: what the comparison is made with.
+        day: the partition.
+        compiled: the record of ``compiled_programs`` for the day.
+        cleaned: the cleaned traces of the window.
+    """
+    if compiled["candidate"] is None:
+        sentence = f"No candidate to compare: {compiled['reason']}."
+        record = {"reached": False, "code": NO_CANDIDATE, "sentence": sentence, "public": {}, "evidence": {}}
+        return Report(record, sentence, None, {})
+    baseline, candidate = (Version(bench.get(compiled[side])) for side in ("baseline", "candidate"))
+    compared = compare(bench, day, cleaned, baseline, candidate)
+    decision = compared.decision
+    evidence = {
+        "rows.jsonl": bench.put(compared.rows_document()),
+        "report.json": bench.put(compared.report_document(rules_of(bench.settings))),
+        "looks.json": bench.put(canonical_json(bench.looks.extract(bench.spec.name, compared.recorded.look_key))),
+        "baseline.json": baseline.digest,
+        "candidate.json": candidate.digest,
+    }
+    bench.looks.conclude(compared.recorded.look_key, decision.reached, evidence["report.json"])
+    public = public_view(decision)
+    record = {
+        "reached": decision.reached,
+        "code": public["code"],
+        "sentence": public["sentence"],
+        "public": public,
+        "evidence": evidence,
+    }
+    context = ReportContext(bench.spec.name, bench.spec.metric_name, compared.look, compared.rows)
+    shown = ("delta_ppm", "baseline_ppm", "candidate_ppm", "lower_ppm", "n", "unresolved", "k")
+    metrics = {name: float(public[name]) for name in shown if public.get(name) is not None}
+    return Report(record, markdown(decision, context), forest_plot(decision), metrics)
+
+
+def compare(
+    bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: Version, candidate: Version
+) -> Comparison:
+    """Record the look, score both programs on the holdout, decide."""
+    spec, settings = bench.spec, bench.settings
+    rules = rules_of(settings)
+    look_key = digest_of(
+        {
+            "program": spec.name,
+            "day": day,
+            "holdout": dataset_digest(holdout_of(cleaned, settings, ())),
+            "baseline": baseline.digest,
+            "candidate": candidate.digest,
+            "metric": spec.metric_digest,
+            "lm": bench.lm.identity,
+            "rules": rules.to_record(),
+        }
+    )
+    epoch, retired_lists = bench.looks.epoch(spec.name, look_key)
+    retired = {cluster for digest in retired_lists for cluster in json.loads(bench.get(digest))}
+    items = holdout_of(cleaned, settings, retired)
+    item_list = bench.put(canonical_json(sorted(item.cluster for item in items)))
+    request = LookRequest(
+        spec.name, day, baseline.digest, candidate.digest, spec.metric_digest, settings.alpha, look_key
+    )
+    recorded = bench.looks.record(request, epoch, item_list)
+    bench.say(f"look {recorded.k} at the holdout: {len(items)} items")
+    rows = paired(
+        baseline.module(spec), candidate.module(spec), items, spec.metric, bench.lm, _every_hundred(bench.say)
+    )
+    look = Look(recorded.k, recorded.item_list, baseline.digest, candidate.digest, spec.metric_digest)
+    return Comparison(recorded, look, rows, decide(rows, rules, look))
+
+
+def decide_again(evidence: Mapping[str, str], get: Callable[[str], bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The stored decision, and the one that the stored rows give."""
+    report = json.loads(get(evidence["report.json"]))
+    rows = [PairedItem.from_record(json.loads(line)) for line in get(evidence["rows.jsonl"]).splitlines()]
+    again = decide(rows, Rules.from_record(report["rules"]), Look.from_record(report["look"]))
+    return report["decision"], again.to_record()
+
+
+def _every_hundred(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    def progress(side: str, done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            say(f"{side}: {done} of {total} holdout items answered")
+
+    return progress

@@ -1,0 +1,99 @@
+"""The ledger's tables. Rows are added and never changed; the database itself refuses both changes."""
+
+from __future__ import annotations
+
+from sqlalchemy import DDL, Column, Integer, MetaData, String, Table, Text, UniqueConstraint, event
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+versions = Table("ledger_version", metadata, Column("version", Integer, primary_key=True))
+
+# One row for each look at a holdout, written before anything is scored.
+looks = Table(
+    "looks",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("program", String(64), nullable=False),
+    Column("look_key", String(64), nullable=False, unique=True),
+    Column("epoch", Integer, nullable=False),
+    Column("k", Integer, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("baseline", String(64), nullable=False),
+    Column("candidate", String(64), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("alpha", String(16), nullable=False),
+    Column("item_list", String(64), nullable=False),
+    UniqueConstraint("program", "epoch", "k"),
+)
+
+# What came of a look; a look without a row here was recorded and not yet scored.
+look_outcomes = Table(
+    "look_outcomes",
+    metadata,
+    Column("look_key", String(64), primary_key=True),
+    Column("reached", Integer, nullable=False),
+    Column("report", String(64), nullable=False),
+)
+
+# Leaves of the transparency log, in order. `entry` is unique: a rerun adds nothing.
+log_leaves = Table(
+    "log_leaves",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("entry", String(66), nullable=False, unique=True),
+    Column("leaf", Text, nullable=False),
+)
+
+# Which version serves, in force from the end of `day` on.
+champions = Table(
+    "champions",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("program", String(64), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attestation", String(66), nullable=False, unique=True),
+)
+
+# One payout for each attestation; its lines are the amounts.
+payouts = Table(
+    "payouts",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("attestation", String(66), nullable=False, unique=True),
+    Column("program", String(64), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("pool", String(78), nullable=False),
+    Column("plan", String(64), nullable=False),
+)
+
+payout_lines = Table(
+    "payout_lines",
+    metadata,
+    Column("attestation", String(66), primary_key=True),
+    # A wallet (EIP-55), or "escrow:<reason>".
+    Column("payee", String(80), primary_key=True),
+    Column("amount", String(78), nullable=False),
+)
+
+# Every answer of a language model that compiling or evaluating asked for.
+answers = Table(
+    "lm_answers",
+    metadata,
+    Column("request_key", String(64), primary_key=True),
+    Column("response", Text, nullable=False),
+)
+
+for _table in metadata.sorted_tables:
+    for _verb in ("UPDATE", "DELETE"):
+        event.listen(
+            _table,
+            "after_create",
+            DDL(
+                f"CREATE TRIGGER {_table.name}_no_{_verb.lower()} BEFORE {_verb} ON {_table.name} "
+                f"BEGIN SELECT RAISE(ABORT, '{_table.name} is append-only'); END"
+            ).execute_if(dialect="sqlite"),
+        )

@@ -1,0 +1,139 @@
+"""One day's payout: from a verified attestation to amounts, totals and claim proofs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from telefine_assets.attestation.verify import VerifiedAttestation
+from telefine_assets.attribution.addresses import address_order
+from telefine_assets.attribution.weights import WeightTable
+from telefine_assets.canonical import canonical_json
+from telefine_assets.payouts.cumulative import ClaimSet, CumulativeTotals, add_payout, build_claims
+from telefine_assets.payouts.merkle import verify_claim
+from telefine_assets.payouts.plan import HeldAmount, Payment, PayoutError, PayoutPlan, plan_payout
+from telefine_assets.settings import PayoutSettings
+
+PAID = "planned"
+NOTHING = "nothing_to_pay"
+_ESCROW = "escrow:"
+
+
+class PayoutLedger(Protocol):
+    """The part of ``ledger.payouts.Payouts`` that is used here."""
+
+    def record(
+        self, *, attestation: str, program: str, day: str, pool: int, plan: str, lines: Mapping[str, int]
+    ) -> int:
+        """Record a payout once; returns its sequence number."""
+        ...
+
+    def totals_before(self, program: str, seq: int) -> dict[str, int]:
+        """What each payee had been granted before."""
+        ...
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A recorded payout and the tree from which it is claimed."""
+
+    plan: PayoutPlan
+    claims: ClaimSet
+
+    def claims_document(self) -> bytes:
+        """Totals and proofs of all wallets, and the tree in ``standard-v1`` form."""
+        return canonical_json(
+            {
+                "root": self.claims.root,
+                "totals": self.claims.totals.to_record(),
+                "claims": [
+                    {"address": claim.address, "total": str(claim.total), "proof": list(claim.proof)}
+                    for claim in self.claims.claims()
+                ],
+            }
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Canonical JSON form; amounts are strings in the token's smallest unit."""
+        return {"plan": self.plan.to_record(), "root": self.claims.root, "totals": self.claims.totals.to_record()}
+
+
+def pay_attested(
+    program: str,
+    day: str,
+    verified: VerifiedAttestation | None,
+    settings: PayoutSettings,
+    ledger: PayoutLedger,
+    put: Callable[[bytes], str],
+) -> dict[str, Any]:
+    """Pay by a verified attestation; returns the stage's record.
+
+    The weights are those that the verification recomputed from evidence.
+
+    Raises:
+        PayoutError: when the attestation is about another program or day.
+    """
+    nothing: dict[str, Any] = dict.fromkeys(("plan", "root", "totals", "claims", "attestation"))
+    if verified is None:
+        return {"outcome": NOTHING, "reason": "no attestation for this day: nothing is paid"} | nothing
+    claim = verified.claim
+    if (claim.program, claim.partition) != (program, day):
+        raise PayoutError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
+    paid = pay_day(
+        program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), ledger, put
+    )
+    outcome = NOTHING if paid.plan.unpaid else PAID
+    record = paid.to_record() | {"claims": put(paid.claims_document()), "attestation": verified.uid}
+    return {"outcome": outcome, "reason": paid.plan.reason or f"attestation {verified.uid}"} | record
+
+
+def pay_day(
+    program: str,
+    day: str,
+    attestation: str,
+    weights: WeightTable,
+    pool: int,
+    dust_floor: int,
+    ledger: PayoutLedger,
+    put: Callable[[bytes], str],
+) -> Paid:
+    """Plan a payout and record it under its attestation, once and for ever.
+
+    Raises:
+        LedgerError: when this attestation was already paid by another plan.
+    """
+    plan = plan_payout(pool, weights, dust_floor)
+    if plan.unpaid:
+        return Paid(plan, build_claims(CumulativeTotals()))
+    lines = {payment.address: payment.amount for payment in plan.payments}
+    lines |= {f"{_ESCROW}{held.reason}": held.amount for held in plan.escrow}
+    digest = put(canonical_json(plan.to_record()))
+    seq = ledger.record(attestation=attestation, program=program, day=day, pool=pool, plan=digest, lines=lines)
+    totals = add_payout(_totals(ledger.totals_before(program, seq)), plan)
+    return Paid(plan, build_claims(totals))
+
+
+def claim_problems(record: Mapping[str, Any], get: Callable[[str], bytes]) -> list[str]:
+    """What is wrong with a stored payout: sums, root, proofs. Empty when all is well."""
+    if record["outcome"] != PAID:
+        return []
+    plan = PayoutPlan.from_record(record["plan"])
+    problems = [] if plan.paid + plan.held == plan.pool else [f"{plan.paid} and {plan.held} are not {plan.pool}"]
+    document = json.loads(get(record["claims"]))
+    if document["root"] != record["root"]:
+        problems.append("the claims are under another root")
+    for claim in document["claims"]:
+        if not verify_claim(record["root"], claim["address"], int(claim["total"]), claim["proof"]):
+            problems.append(f"the claim of {claim['address']} does not prove itself")
+    return problems
+
+
+def _totals(lines: Mapping[str, int]) -> CumulativeTotals:
+    wallets = sorted((payee for payee in lines if not payee.startswith(_ESCROW)), key=address_order)
+    reasons = sorted(payee for payee in lines if payee.startswith(_ESCROW))
+    return CumulativeTotals(
+        tuple(Payment(wallet, lines[wallet]) for wallet in wallets),
+        tuple(HeldAmount(payee.removeprefix(_ESCROW), lines[payee]) for payee in reasons),
+    )

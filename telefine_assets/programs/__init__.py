@@ -1,0 +1,1 @@
+"""What Telefine knows of DSPy programs: specs, strategies, compiling, provenance."""

@@ -1,0 +1,58 @@
+"""A program as JSON: its instructions and demos, and nothing that could run.
+
+DSPy's own loader takes foreign headers, another model and demos of any shape;
+a state is therefore checked against the program before it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from telefine_assets.programs.spec import ProgramError, ProgramSpec
+
+_PARTS = {"traces", "train", "demos", "signature", "lm"}
+
+
+def dump_state(module: Any) -> dict[str, Any]:
+    """The state of a ``dspy.Module``: JSON values only, without a language model."""
+    state: dict[str, Any] = json.loads(json.dumps(module.dump_state(json_mode=True), ensure_ascii=False))
+    for predictor in state.values():
+        # Neither decides what the program answers: the model is the
+        # deployment's, and traces are left over from optimising.
+        predictor.update(lm=None, traces=[], train=[])
+    return state
+
+
+def load_state(spec: ProgramSpec, state: dict[str, Any]) -> Any:
+    """A fresh module of ``spec`` with the given state.
+
+    Raises:
+        ProgramError: naming the predictor and what does not fit.
+    """
+    check_state(spec, state)
+    module = spec.build()
+    module.load_state(state)
+    return module
+
+
+def check_state(spec: ProgramSpec, state: object) -> None:
+    """Refuse a state that is not one of this program's.
+
+    Raises:
+        ProgramError: naming the predictor and what does not fit.
+    """
+    if not isinstance(state, dict) or set(state) != set(spec.signatures):
+        found = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
+        raise ProgramError(f"{spec.name}: the state is for {found or 'nothing'}, not for {', '.join(spec.signatures)}")
+    for name, predictor in state.items():
+        where = f"{spec.name}: state of {name}"
+        if not isinstance(predictor, dict) or not set(predictor) <= _PARTS or predictor.get("lm") is not None:
+            raise ProgramError(f"{where}: must have only {', '.join(sorted(_PARTS))}, and no language model")
+        sides = spec.signatures[name]
+        fields = {field["name"] for side in ("inputs", "outputs") for field in sides[side]}
+        if len(predictor["signature"]["fields"]) != len(fields):
+            raise ProgramError(f"{where}: has {len(predictor['signature']['fields'])} fields, not {len(fields)}")
+        for position, demo in enumerate(predictor["demos"]):
+            if not isinstance(demo, dict) or not set(demo) <= fields | {"augmented"}:
+                raise ProgramError(f"{where}: demo {position} has fields that the signature lacks")

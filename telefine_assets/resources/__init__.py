@@ -1,0 +1,27 @@
+"""What the assets are given: MLflow, language model, store, ledger, signer.
+
+No secret is a field that Dagster shows: keys come from the environment.
+"""
+
+from typing import Any
+
+from telefine_assets.resources.mlflow_runs import MlflowResource
+from telefine_assets.resources.models import LmResource
+from telefine_assets.resources.signing import SignerResource
+from telefine_assets.resources.storage import LedgerResource, StoreResource
+from telefine_assets.settings import Settings
+
+
+def resources_for(settings: Settings) -> dict[str, Any]:
+    """The resources of a deployment, by the names that assets ask for."""
+    return {
+        "store": StoreResource(uri=settings.store.uri),
+        "ledger": LedgerResource(url=settings.ledger.url),
+        "lm": LmResource.of(settings.lm),
+        "mlflow": MlflowResource(
+            tracking_uri=settings.mlflow.tracking_uri,
+            ui_url=settings.mlflow.ui_url,
+            artifacts=str(settings.home / "mlflow-artifacts"),
+        ),
+        "signer": SignerResource.of(settings.signer, settings.deployment),
+    }

@@ -1,0 +1,155 @@
+"""MLflow: where traces are read from, and where every asset partition has a run of its own.
+
+Nothing global is touched: no tracking URI, no active run. Two Dagster runs in
+one process do not see each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from telefine_assets.ledger.records import Champion
+    from telefine_assets.traces.source import TraceSource
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """One open MLflow run."""
+
+    client: MlflowClient
+    run_id: str
+    url: str | None
+
+    def facts(self, values: Mapping[str, object]) -> None:
+        """Set what the stage found, as tags: a partition that is made again may find something else.
+
+        MLflow's parameters can never change, and one run stands for one partition.
+        """
+        for key, value in values.items():
+            self.client.set_tag(self.run_id, f"telefine.{key}", str(value))
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Log metrics."""
+        for key, value in values.items():
+            self.client.log_metric(self.run_id, key, float(value))
+
+    def file(self, name: str, content: bytes) -> None:
+        """Log a file."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / Path(name).name
+            path.write_bytes(content)
+            parent = str(Path(name).parent)
+            self.client.log_artifact(self.run_id, str(path), None if parent == "." else parent)
+
+    def register_program(self, name: str, version: str, document: bytes, description: str) -> str:
+        """Log a program's document and register it as a version of a model; returns MLflow's version number.
+
+        The document is JSON: no pickle, no key, no code. A version that is
+        registered keeps its number.
+        """
+        from mlflow.exceptions import MlflowException
+
+        self.file("program/program.json", document)
+        for model in self.client.search_model_versions(f"name = '{name}'"):
+            if model.tags.get("telefine.version") == version:
+                return str(model.version)
+        try:
+            self.client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{self.client.get_run(self.run_id).info.artifact_uri}/program"
+        tags = {"telefine.version": version}
+        made = self.client.create_model_version(name, source, self.run_id, tags=tags, description=description)
+        return str(made.version)
+
+    def set_champion(self, name: str, champion: Champion | None) -> None:
+        """Point the model's alias ``champion`` at the version that serves now."""
+        if champion is None:
+            return
+        for model in self.client.search_model_versions(f"name = '{name}'"):
+            if model.tags.get("telefine.version") == champion.version:
+                self.client.set_registered_model_alias(name, "champion", model.version)
+
+
+class MlflowResource(dg.ConfigurableResource):
+    """MLflow at one tracking URI."""
+
+    tracking_uri: str
+    ui_url: str | None = None
+    artifacts: str
+
+    def source(self) -> TraceSource:
+        """Where traces are read from."""
+        from telefine_assets.traces.source import MlflowApiSource
+
+        return MlflowApiSource(self.tracking_uri)
+
+    def experiment_url(self, name: str) -> str | None:
+        """Link to the traces of an experiment, if the settings say where MLflow's UI is."""
+        found = _client(self.tracking_uri).get_experiment_by_name(name)
+        if self.ui_url is None or found is None:
+            return None
+        return f"{self.ui_url.rstrip('/')}/#/experiments/{found.experiment_id}/traces"
+
+    @contextmanager
+    def run(self, program: str, stage: str, day: str, dagster_run_id: str) -> Iterator[RunLog]:
+        """The MLflow run of one asset partition: made the first time, opened again by a rerun.
+
+        It ends as the block ends: FINISHED, or FAILED when an exception leaves it.
+        """
+        client = _client(self.tracking_uri)
+        experiment = self._experiment(f"telefine/{program}")
+        found = client.search_runs(
+            [experiment],
+            f"tags.`telefine.stage` = '{stage}' AND tags.`telefine.day` = '{day}'",
+            max_results=1,
+        )
+        tags = {"telefine.stage": stage, "telefine.day": day, "dagster.run_id": dagster_run_id}
+        if found:
+            run_id = found[0].info.run_id
+            client.update_run(run_id, status="RUNNING")
+            client.set_tag(run_id, "dagster.run_id", dagster_run_id)
+        else:
+            run_id = client.create_run(experiment, tags=tags, run_name=f"{stage} {day}").info.run_id
+        base = self.ui_url.rstrip("/") if self.ui_url else None
+        status = "FAILED"
+        try:
+            yield RunLog(client, run_id, base and f"{base}/#/experiments/{experiment}/runs/{run_id}")
+            status = "FINISHED"
+        finally:
+            client.set_terminated(run_id, status=status)
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        client = _client(self.tracking_uri)
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            return str(client.create_experiment(name, artifact_location=f"{self.artifacts}/{name}"))
+        except MlflowException:
+            # Another run made it in the meantime.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+
+@lru_cache
+def _client(tracking_uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri)

@@ -1,0 +1,380 @@
+"""The one schema of a deployment's settings.
+
+A deployment is described by ``telefine.yaml``; ``TELEFINE_*`` environment
+variables override single keys (``TELEFINE_LM__MODEL`` is ``lm.model``) and a
+named profile in the file overrides a group of them. The result is validated,
+frozen, and printable: secrets are ``SecretStr`` and never shown.
+
+Precedence, highest first: environment, the chosen profile, the file, defaults.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from telefine_assets.errors import TelefineError
+
+ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Percent = Annotated[int, Field(ge=1, le=98)]
+IntegerString = Annotated[str, Field(pattern=r"^[0-9]{1,78}$")]
+
+
+class SettingsError(TelefineError):
+    """The settings cannot be used; the message has one line for each mistake."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartitionSettings(_Group):
+    """The days that exist. Every table is sliced by UTC day and by nothing else."""
+
+    start: date
+    end: date | None = Field(None, description="Last day, included; open-ended when absent.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PartitionSettings:
+        if self.end is not None and self.end < self.start:
+            raise ValueError("end must not be before start")
+        return self
+
+
+class MlflowSettings(_Group):
+    """Where traces come from and where runs and versions are recorded."""
+
+    tracking_uri: str = ""
+    ui_url: str | None = Field(None, description="Base URL of the MLflow UI, for links.")
+    run_per: Literal["asset_partition", "dagster_run"] = "asset_partition"
+
+
+class EmbeddedSettings(_Group):
+    """The embedded model's server (only with ``lm.model: embedded``)."""
+
+    threads: int = Field(2, ge=1, le=64)
+    state_dir: Path | None = Field(None, description="Shared by all processes of this machine.")
+
+
+class LmSettings(_Group):
+    """The language model that programs run on."""
+
+    model: str = Field("embedded", description="'embedded', or a DSPy model string such as openai/gpt-4o-mini.")
+    api_base: str | None = None
+    api_key: SecretStr | None = None
+    adapter: Literal["chat", "json", "plain"] = "chat"
+    temperature: float = Field(0.0, ge=0, le=2)
+    max_tokens: int = Field(512, ge=1)
+    calls_in_flight: int = Field(4, ge=1, le=256)
+    num_retries: int = Field(5, ge=0, le=50)
+    timeout_seconds: float = Field(60.0, gt=0)
+    embedded: EmbeddedSettings = EmbeddedSettings()
+
+
+class StoreSettings(_Group):
+    """Tables, records and evidence, on any fsspec URI."""
+
+    uri: str = ""
+
+
+class LedgerSettings(_Group):
+    """The append-only ledger, an SQLAlchemy URL."""
+
+    url: str = Field("", pattern=r"^$|^sqlite:///.+")
+
+
+class SignerSettings(_Group):
+    """Who signs attestations. Key material is never in this file."""
+
+    kind: Literal["keystore", "environment", "command"] = "keystore"
+    keystore: Path | None = None
+    password_file: Path | None = None
+    private_key: SecretStr | None = Field(None, description="Only from TELEFINE_SIGNER__PRIVATE_KEY.")
+    command: tuple[str, ...] = ()
+    address: str | None = Field(None, description="The command signer's address.")
+    chain_id: int = Field(1, ge=1)
+    eas_contract: str = Field("0xA1207F3BBa224E2c9c3c6D5aF63D0eb1582Ce587", pattern=r"^0x[0-9a-fA-F]{40}$")
+    eas_version: str = "0.26"
+
+
+class OutcomeSettings(_Group):
+    """The feedback that says how well a trace turned out."""
+
+    feedback: str
+    low: float = 0.0
+    high: float = 1.0
+    accept_at: float | None = Field(None, description="An output scored so or better serves as a label.")
+
+    @model_validator(mode="after")
+    def _range(self) -> OutcomeSettings:
+        if not self.low < self.high:
+            raise ValueError("low must be below high")
+        if self.accept_at is not None and not self.low <= self.accept_at <= self.high:
+            raise ValueError("accept_at must lie between low and high")
+        return self
+
+
+class AuditSettings(_Group):
+    """A trusted rater who checks part of the labels; who is found careless is not learnt from."""
+
+    rater: str = Field(description="The source id under which the rater's expectations are logged.")
+    min_checked: int = Field(4, ge=1)
+    max_wrong_percent: int = Field(34, ge=0, le=99)
+
+
+class CleaningSettings(_Group):
+    """What a trace must have to be used."""
+
+    outcome: OutcomeSettings | None = None
+    expectations: dict[str, str] = Field(
+        default_factory=dict,
+        description="Output field -> name of the MLflow expectation with its right value.",
+    )
+    audit: AuditSettings | None = None
+    max_input_characters: int = Field(20_000, ge=1)
+    contributor_tag: str = "telefine.contributor"
+
+
+class SplitSettings(_Group):
+    """Shares of content clusters; the rest is train."""
+
+    key: SecretStr = Field(description="Keys the hash that assigns clusters; never change it.")
+    validation_percent: Percent = 20
+    holdout_percent: Percent = 30
+
+    @model_validator(mode="after")
+    def _room_for_train(self) -> SplitSettings:
+        if self.validation_percent + self.holdout_percent > 99:
+            raise ValueError("validation_percent + holdout_percent must leave room for train (at most 99)")
+        return self
+
+
+class StrategySettings(_Group):
+    """One entry of the tournament: an optimiser by name, and its parameters."""
+
+    strategy: Literal["labeled_few_shot", "bootstrap_few_shot", "bootstrap_few_shot_with_random_search"]
+    max_bootstrapped_demos: int = Field(4, ge=0, le=64)
+    max_labeled_demos: int = Field(8, ge=0, le=64)
+    candidates: int = Field(8, ge=1, le=64, description="Random search only.")
+
+
+class CompileSettings(_Group):
+    """When and how a candidate is made."""
+
+    lookback_days: int = Field(30, ge=1, le=3650)
+    min_train: int = Field(20, ge=1)
+    min_validation: int = Field(20, ge=1)
+    max_train: int = Field(500, ge=1)
+    max_validation: int = Field(300, ge=1)
+    seed: int = Field(0, ge=0)
+    strategies: tuple[StrategySettings, ...] = Field(min_length=1)
+
+
+class DeltaOneSettings(_Group):
+    """The rule of the claim (see docs/deltaone.md)."""
+
+    threshold_ppm: int = Field(10_000, ge=0, le=1_000_000)
+    alpha: str = Field("0.05", pattern=r"^0\.[0-9]{1,6}$")
+    min_items: int = Field(100, ge=1)
+    max_items: int = Field(2_000, ge=1)
+    max_unresolved_ppm: int = Field(10_000, ge=0, le=1_000_000)
+    seed: int = Field(0, ge=0)
+
+
+class PayoutSettings(_Group):
+    """What one attested DeltaOne pays, in the token's smallest unit."""
+
+    pool: IntegerString = "0"
+    token_symbol: str = "TOKEN"
+    token_decimals: int = Field(18, ge=0, le=36)
+    dust_floor: IntegerString = "0"
+
+    @field_validator("pool", "dust_floor", mode="before")
+    @classmethod
+    def _no_yaml_numbers(cls, value: Any) -> Any:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            raise ValueError("write it in quotes: amounts are strings, so that no digit is lost")
+        return value
+
+
+class ScheduleSettings(_Group):
+    """A daily materialisation; off until it is named here."""
+
+    cron: str = Field("0 3 * * *", pattern=r"^\S+( \S+){4}$")
+    enabled: bool = False
+
+
+class ProgramSettings(_Group):
+    """One DSPy program with its metric, its MLflow experiment and its schedule."""
+
+    module: ImportPath = Field(description="'package.module:function' that returns the first version.")
+    experiment: str
+    description: str = ""
+    owner: str = Field("team:telefine", pattern=r"^(team:[\w/-]+|[^@\s]+@[^@\s]+)$")
+    metric: str = Field("exact_match", pattern=r"^(exact_match|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    cleaning: CleaningSettings = CleaningSettings()
+    split: SplitSettings
+    compile: CompileSettings
+    deltaone: DeltaOneSettings = DeltaOneSettings()
+    payout: PayoutSettings = PayoutSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+
+
+class Settings(BaseSettings):
+    """A whole deployment. Made by :func:`load_settings`, never changed afterwards."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="TELEFINE_", env_nested_delimiter="__")
+
+    deployment: str = Field("telefine", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    home: Path = Path(".telefine")
+    partitions: PartitionSettings
+    mlflow: MlflowSettings = MlflowSettings()
+    lm: LmSettings = LmSettings()
+    store: StoreSettings = StoreSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    signer: SignerSettings = SignerSettings()
+    programs: dict[Name, ProgramSettings] = Field(min_length=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what the file and the profile say."""
+        return (env_settings, init_settings)
+
+    def program(self, name: str) -> ProgramSettings:
+        """Settings of one program.
+
+        Raises:
+            SettingsError: when there is no such program; the message lists those there are.
+        """
+        try:
+            return self.programs[name]
+        except KeyError:
+            raise SettingsError(f"no program {name!r} in the settings; there are: {', '.join(self.programs)}") from None
+
+
+def config_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """The settings file: ``$TELEFINE_CONFIG``, or ``telefine.yaml`` in the working directory."""
+    return Path(environment.get("TELEFINE_CONFIG", "telefine.yaml")).resolve()
+
+
+def load_settings(path: Path | None = None, profile: str | None = None) -> Settings:
+    """Read, merge and validate the settings.
+
+    Relative paths in the file are relative to the file's own directory.
+
+    Raises:
+        SettingsError: one line per mistake: key, value, what is allowed.
+    """
+    path = (path or config_path()).resolve()
+    values = _read_yaml(path)
+    profiles = values.pop("profiles", None) or {}
+    _refuse_secrets(values, path.name)
+    chosen = profile or os.environ.get("TELEFINE_PROFILE")
+    if chosen:
+        if chosen not in profiles:
+            known = ", ".join(sorted(profiles)) or "none"
+            raise SettingsError(f"{path.name}: profile = {chosen!r}: not in 'profiles' (there are: {known})")
+        values = _merged(values, profiles[chosen])
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(explain(error, path.name)) from None
+    return _anchored(settings, path.parent)
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """One line per mistake: ``file: key = value: what is allowed``."""
+    lines = []
+    for mistake in error.errors(include_url=False):
+        key = ".".join(str(part) for part in mistake["loc"] if part != "[key]") or "(whole file)"
+        line = f"{source}: {key}"
+        secret = any(word in key for word in ("key", "password", "secret"))
+        if mistake["type"] == "missing":
+            line += ": is required"
+        elif mistake["type"] == "extra_forbidden":
+            line += ": is not a setting (see `telefine config schema`)"
+        else:
+            shown = "**********" if secret else repr(mistake["input"])
+            line += f" = {shown[:80]}: {mistake['msg'].removeprefix('Value error, ')}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
+    """Keys come from the environment, where neither a repository nor a backup keeps them."""
+    for group, name in (("lm", "api_key"), ("signer", "private_key")):
+        if isinstance(values.get(group), dict) and name in values[group]:
+            variable = f"TELEFINE_{group}__{name}".upper()
+            raise SettingsError(
+                f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
+            )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: no such settings file; set TELEFINE_CONFIG or start where telefine.yaml is"
+        ) from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path.name}: must be a mapping of settings")
+    return values
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _anchored(settings: Settings, directory: Path) -> Settings:
+    """Make local paths absolute and fill open locations with places under ``home``."""
+    home = (directory / settings.home).resolve()
+    signer = {
+        name: (directory / path).resolve()
+        for name in ("keystore", "password_file")
+        if (path := getattr(settings.signer, name)) is not None
+    }
+    tracking_uri = settings.mlflow.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
+    return settings.model_copy(
+        update={
+            "home": home,
+            "store": StoreSettings(uri=settings.store.uri or str(home / "store")),
+            "ledger": LedgerSettings(url=settings.ledger.url or f"sqlite:///{home / 'ledger.db'}"),
+            "mlflow": settings.mlflow.model_copy(update={"tracking_uri": tracking_uri}),
+            "signer": settings.signer.model_copy(update=signer),
+        }
+    )
+
+
+def printable(settings: Settings) -> dict[str, Any]:
+    """The settings as plain JSON values, secrets masked."""
+    return settings.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""Parquet tables, records and content-addressed evidence on any fsspec URI."""

@@ -1,0 +1,1 @@
+"""What Telefine knows of traces: schema, sources, cleaning, clusters, splits."""

@@ -1,0 +1,43 @@
+"""Content clusters and the splits that hang on them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from typing import Any
+
+from telefine_assets.canonical import digest_of
+from telefine_assets.traces.records import Split
+
+
+def normalised(value: Any) -> Any:
+    """Fold what does not change the meaning of an input: Unicode form, case and white space."""
+    if isinstance(value, str):
+        return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    if isinstance(value, dict):
+        return {str(key): normalised(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [normalised(item) for item in value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**53):
+        return repr(value)
+    return value
+
+
+def cluster_of(inputs: dict[str, Any]) -> str:
+    """The content cluster of a trace: SHA-256 of its normalised inputs."""
+    return digest_of(normalised(inputs))
+
+
+def split_of(cluster: str, key: str, validation_percent: int, holdout_percent: int) -> Split:
+    """The side on which a cluster stands, now and for ever.
+
+    HMAC-SHA-256 keyed with the deployment's ``key``: nobody who lacks it can
+    word an input so that it lands in train. Neither row order, nor the day,
+    nor the other clusters matter.
+    """
+    mac = hmac.new(key.encode(), bytes.fromhex(cluster), hashlib.sha256).digest()
+    bucket = int.from_bytes(mac, "big") % 10_000
+    if bucket < holdout_percent * 100:
+        return "holdout"
+    return "validation" if bucket < (holdout_percent + validation_percent) * 100 else "train"
