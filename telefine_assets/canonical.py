@@ -8,8 +8,34 @@ decimals are therefore strings wherever they are hashed.
 from __future__ import annotations
 
 import hashlib
+import json
+import math
+import re
 from collections.abc import Iterable
 from typing import Any
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def json_value(value: Any) -> Any:
+    """``value`` as JSON that can be hashed, for what programs and models may make of any shape.
+
+    Types that JSON lacks, numbers that RFC 8785 refuses and halves of UTF-16
+    pairs become text. Everything else stays as it is.
+    """
+    return _hashable(json.loads(json.dumps(value, default=str)))
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_hashable(key): _hashable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hashable(item) for item in value]
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) >= 2**53):
+        return repr(value)
+    return value
 
 
 def canonical_json(value: Any) -> bytes:

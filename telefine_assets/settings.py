@@ -16,7 +16,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -27,17 +26,15 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
-from telefine_assets.errors import TelefineError
+from telefine_assets.settings_file import SettingsError as SettingsError
+from telefine_assets.settings_file import read_values
 
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Percent = Annotated[int, Field(ge=1, le=98)]
 IntegerString = Annotated[str, Field(pattern=r"^[0-9]{1,78}$")]
-
-
-class SettingsError(TelefineError):
-    """The settings cannot be used; the message has one line for each mistake."""
 
 
 class _Group(BaseModel):
@@ -189,7 +186,7 @@ class CompileSettings(_Group):
 class DeltaOneSettings(_Group):
     """The rule of the claim (see docs/deltaone.md)."""
 
-    threshold_ppm: int = Field(10_000, ge=0, le=1_000_000)
+    threshold_ppm: int = Field(10_000, ge=1, le=1_000_000)
     alpha: str = Field("0.05", pattern=r"^0\.[0-9]{1,6}$")
     min_items: int = Field(100, ge=1)
     max_items: int = Field(2_000, ge=1)
@@ -289,19 +286,13 @@ def load_settings(path: Path | None = None, profile: str | None = None) -> Setti
         SettingsError: one line per mistake: key, value, what is allowed.
     """
     path = (path or config_path()).resolve()
-    values = _read_yaml(path)
-    profiles = values.pop("profiles", None) or {}
-    _refuse_secrets(values, path.name)
-    chosen = profile or os.environ.get("TELEFINE_PROFILE")
-    if chosen:
-        if chosen not in profiles:
-            known = ", ".join(sorted(profiles)) or "none"
-            raise SettingsError(f"{path.name}: profile = {chosen!r}: not in 'profiles' (there are: {known})")
-        values = _merged(values, profiles[chosen])
+    values = read_values(path, profile or os.environ.get("TELEFINE_PROFILE"))
     try:
         settings = Settings(**values)
     except ValidationError as error:
         raise SettingsError(explain(error, path.name)) from None
+    except UnreadableVariable as error:
+        raise SettingsError(f"environment: {error}: a group of settings is written there as JSON") from None
     return _anchored(settings, path.parent)
 
 
@@ -317,42 +308,12 @@ def explain(error: ValidationError, source: str) -> str:
         elif mistake["type"] == "extra_forbidden":
             line += ": is not a setting (see `telefine config schema`)"
         else:
+            # A group is not shown: one of its keys may be a secret.
             shown = "**********" if secret else repr(mistake["input"])
-            line += f" = {shown[:80]}: {mistake['msg'].removeprefix('Value error, ')}"
+            line += "" if isinstance(mistake["input"], dict) else f" = {shown[:80]}"
+            line += f": {mistake['msg'].removeprefix('Value error, ')}"
         lines.append(line)
     return "\n".join(lines)
-
-
-def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
-    """Keys come from the environment, where neither a repository nor a backup keeps them."""
-    for group, name in (("lm", "api_key"), ("signer", "private_key")):
-        if isinstance(values.get(group), dict) and name in values[group]:
-            variable = f"TELEFINE_{group}__{name}".upper()
-            raise SettingsError(
-                f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
-            )
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path}: no such settings file; set TELEFINE_CONFIG or start where telefine.yaml is"
-        ) from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path.name}: must be a mapping of settings")
-    return values
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return result
 
 
 def _anchored(settings: Settings, directory: Path) -> Settings:
@@ -364,15 +325,26 @@ def _anchored(settings: Settings, directory: Path) -> Settings:
         if (path := getattr(settings.signer, name)) is not None
     }
     tracking_uri = settings.mlflow.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
+    ledger_url = settings.ledger.url or f"sqlite:///{home / 'ledger.db'}"
+    store_uri = settings.store.uri or str(home / "store")
+    state_dir = settings.lm.embedded.state_dir
+    embedded = settings.lm.embedded.model_copy(update={"state_dir": state_dir and (directory / state_dir).resolve()})
     return settings.model_copy(
         update={
             "home": home,
-            "store": StoreSettings(uri=settings.store.uri or str(home / "store")),
-            "ledger": LedgerSettings(url=settings.ledger.url or f"sqlite:///{home / 'ledger.db'}"),
-            "mlflow": settings.mlflow.model_copy(update={"tracking_uri": tracking_uri}),
+            "lm": settings.lm.model_copy(update={"embedded": embedded}),
+            "store": StoreSettings(uri=store_uri if "://" in store_uri else str((directory / store_uri).resolve())),
+            "ledger": LedgerSettings(url=_anchored_sqlite(ledger_url, directory)),
+            "mlflow": settings.mlflow.model_copy(update={"tracking_uri": _anchored_sqlite(tracking_uri, directory)}),
             "signer": settings.signer.model_copy(update=signer),
         }
     )
+
+
+def _anchored_sqlite(url: str, directory: Path) -> str:
+    """A URL whose SQLite file, if it names one, stands at an absolute path."""
+    prefix, sqlite, file = url.partition("sqlite:///")
+    return f"{sqlite}{(directory / file).resolve()}" if sqlite and not prefix and file != ":memory:" else url
 
 
 def printable(settings: Settings) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from telefine_assets.settings import LmSettings
+
 K = 3
 MODEL = "openai/nearest-demos"
 """The model string that goes with ``api_base`` in ``LmSettings``."""
@@ -63,6 +65,11 @@ class KnnLm:
                 kind = "cut" if chance % 2 else "429"
             self.failed += kind is not None
             return kind
+
+    def forget(self) -> None:
+        """Take every prompt for new again."""
+        with self._lock:
+            self._asked.clear()
 
     def answer(self, prompt: str) -> str:
         """The answer to a prompt that no fault hit."""
@@ -136,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        if status == 429:
+            self.send_header("Retry-After", "0.01")
         self.end_headers()
         self.wfile.write(data)
 
@@ -166,3 +175,9 @@ def knn_lm() -> Iterator[KnnLm]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def lm_settings(knn: KnnLm, **changes: object) -> LmSettings:
+    """Settings under which programs run on the stand-in."""
+    values = {"api_key": "any", "adapter": "plain", "max_tokens": 8, "num_retries": 2, **changes}
+    return LmSettings.model_validate({"model": MODEL, "api_base": knn.api_base, **values})

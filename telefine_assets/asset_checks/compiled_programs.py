@@ -18,8 +18,7 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
 
         def problems(day: str) -> Problems:
             tables = store.tables
-            days = tables.present(line.name, "cleaned_traces", line.window(day))
-            rows = tables.read_days(line.name, "cleaned_traces", days)
+            rows = tables.read_window(line.name, "cleaned_traces", line.window(day))
             split = dict(zip(rows["trace_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
             for demo in store.records.read(line.name, STAGE, day)["demos"]:
                 if split.get(demo["trace_id"]) != "train":

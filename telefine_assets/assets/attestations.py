@@ -25,7 +25,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         store: StoreResource,
         ledger: LedgerResource,
         signer: SignerResource,
-        mlflow: MlflowResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import Attester, attest_records
         from telefine_assets.ledger.log import LogLeaves
@@ -35,7 +35,7 @@ def build(line: Line) -> dg.AssetsDefinition:
             stage: store.records.read(line.name, stage, day)
             for stage in ("compiled_programs", "deltaone_reports", "contributor_weights")
         }
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
+        with tracking.run(line.name, STAGE, day, context.run_id) as run:
             evidence = store.evidence
             attester = Attester(
                 signer.domain(), signer.signer, signer.log_origin, LogLeaves(ledger.open()), evidence.put, evidence.find

@@ -24,7 +24,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         store: StoreResource,
         ledger: LedgerResource,
         signer: SignerResource,
-        mlflow: MlflowResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import reverify
         from telefine_assets.ledger.champions import Champions
@@ -32,7 +32,7 @@ def build(line: Line) -> dg.AssetsDefinition:
 
         day = context.partition_key
         attestation = store.records.read(line.name, "attestations", day)
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
+        with tracking.run(line.name, STAGE, day, context.run_id) as run:
             verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
             record = promote_day(line.name, day, verified, Champions(ledger.open()))
             digest = store.records.write(line.name, STAGE, day, record)

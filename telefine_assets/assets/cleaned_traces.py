@@ -21,7 +21,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         description="Traces with a label, an outcome, a contributor, a content cluster and a split; drops are counted.",
     )
     def cleaned_traces(
-        context: dg.AssetExecutionContext, store: StoreResource, mlflow: MlflowResource
+        context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
         from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.cleaning import clean
@@ -29,7 +29,7 @@ def build(line: Line) -> dg.AssetsDefinition:
 
         day = context.partition_key
         fields = load_spec(line.name, line.settings).fields
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
+        with tracking.run(line.name, STAGE, day, context.run_id) as run:
             raw = table_to_traces(store.tables.read(line.name, "traces", day))
             kept, report = clean(raw, day, fields, line.settings.cleaning, line.settings.split)
             table = cleaned_to_table(kept)

@@ -24,7 +24,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         store: StoreResource,
         ledger: LedgerResource,
         lm: LmResource,
-        mlflow: MlflowResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.ledger.champions import Champions
         from telefine_assets.programs.champions import serving
@@ -34,10 +34,9 @@ def build(line: Line) -> dg.AssetsDefinition:
 
         day = context.partition_key
         spec = load_spec(line.name, line.settings)
-        days = store.tables.present(line.name, "cleaned_traces", line.window(day))
-        cleaned = table_to_cleaned(store.tables.read_days(line.name, "cleaned_traces", days))
+        cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         champion = Champions(ledger.open()).before(line.name, day)
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
+        with tracking.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
             baseline = serving(spec, champion, store.evidence.get, model.identity)
             compiled = compile_day(spec, cleaned, baseline, line.settings.compile, model, context.log.info)
             record = compiled.to_record(model.identity)

@@ -25,7 +25,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         store: StoreResource,
         ledger: LedgerResource,
         signer: SignerResource,
-        mlflow: MlflowResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import reverify
         from telefine_assets.ledger.payouts import Payouts
@@ -33,7 +33,7 @@ def build(line: Line) -> dg.AssetsDefinition:
 
         day = context.partition_key
         attestation = store.records.read(line.name, "attestations", day)
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
+        with tracking.run(line.name, STAGE, day, context.run_id) as run:
             verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
             settings = line.settings.payout
             record = pay_attested(line.name, day, verified, settings, Payouts(ledger.open()), store.evidence.put)

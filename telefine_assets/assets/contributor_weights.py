@@ -20,17 +20,17 @@ def build(line: Line) -> dg.AssetsDefinition:
         "what cannot be given to a wallet is in escrow.",
     )
     def contributor_weights(
-        context: dg.AssetExecutionContext, store: StoreResource, mlflow: MlflowResource
+        context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
         from telefine_assets.attribution.weighing import weigh
         from telefine_assets.traces.records import table_to_cleaned
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
-        days = store.tables.present(line.name, "cleaned_traces", line.window(day))
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
+        with tracking.run(line.name, STAGE, day, context.run_id) as run:
             weighed = weigh(
-                compiled["demos"], table_to_cleaned(store.tables.read_days(line.name, "cleaned_traces", days))
+                compiled["demos"],
+                table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day))),
             )
             record = weighed.to_record() | {"evidence": {"attribution.json": store.evidence.put(weighed.facts)}}
             digest = store.records.write(line.name, STAGE, day, record)

@@ -25,7 +25,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         store: StoreResource,
         ledger: LedgerResource,
         lm: LmResource,
-        mlflow: MlflowResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.deltaone.comparing import Bench, report_day
         from telefine_assets.ledger.looks import Looks
@@ -34,9 +34,8 @@ def build(line: Line) -> dg.AssetsDefinition:
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
-        days = store.tables.present(line.name, "cleaned_traces", line.window(day))
-        cleaned = table_to_cleaned(store.tables.read_days(line.name, "cleaned_traces", days))
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
+        cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        with tracking.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
             evidence = store.evidence
             bench = Bench(
                 load_spec(line.name, line.settings),

@@ -20,14 +20,16 @@ def build(line: Line) -> dg.AssetsDefinition:
         **line.look(STAGE, {"mlflow", "parquet"}, "1"),
         description="Every trace that MLflow holds for the day: inputs, outputs, tags, feedback and expectations.",
     )
-    def traces(context: dg.AssetExecutionContext, store: StoreResource, mlflow: MlflowResource) -> dg.MaterializeResult:
+    def traces(
+        context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
+    ) -> dg.MaterializeResult:
         from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.records import traces_to_table
 
         day = context.partition_key
         fields = load_spec(line.name, line.settings).fields
-        with mlflow.run(line.name, STAGE, day, context.run_id) as run:
-            table = traces_to_table(mlflow.source().read(line.settings.experiment, *bounds_ms(day), fields.inputs))
+        with tracking.run(line.name, STAGE, day, context.run_id) as run:
+            table = traces_to_table(tracking.source().read(line.settings.experiment, *bounds_ms(day), fields.inputs))
             digest = store.tables.write(line.name, STAGE, day, table)
             run.metrics({"traces": table.num_rows})
         return dg.MaterializeResult(
@@ -36,7 +38,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 **metadata.parquet(table, store.tables.path(line.name, STAGE, day)),
                 "status": metadata.counts(Counter(table.column("status").to_pylist()), "status"),
                 "sha256": digest,
-                "mlflow_traces": metadata.link(mlflow.experiment_url(line.settings.experiment), "no ui_url"),
+                "mlflow_traces": metadata.link(tracking.experiment_url(line.settings.experiment), "no ui_url"),
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
         )

@@ -37,4 +37,10 @@ def schema() -> None:
     """Print the JSON Schema of telefine.yaml."""
     from telefine_assets.settings import Settings
 
-    typer.echo(json.dumps(Settings.model_json_schema(), indent=2))
+    described = Settings.model_json_schema()
+    described["properties"]["profiles"] = {
+        "description": "Groups of settings that override the file's, chosen by --profile or TELEFINE_PROFILE.",
+        "type": "object",
+        "additionalProperties": {"type": ["object", "null"]},
+    }
+    typer.echo(json.dumps(described, indent=2))

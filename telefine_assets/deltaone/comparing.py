@@ -26,6 +26,7 @@ from telefine_assets.settings import DeltaOneSettings
 from telefine_assets.traces.records import CleanedTrace
 
 NO_CANDIDATE = "no_candidate"
+TOO_FEW = "too_few_items"
 
 
 class LooksLedger(Protocol):
@@ -60,6 +61,15 @@ class Bench:
     get: Callable[[str], bytes]
     lm: OpenLm
     say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A look that could be taken."""
+
+    request: LookRequest
+    epoch: int
+    items: list[Item]
 
 
 @dataclass(frozen=True)
@@ -123,11 +133,14 @@ def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Seq
         cleaned: the cleaned traces of the window.
     """
     if compiled["candidate"] is None:
-        sentence = f"No candidate to compare: {compiled['reason']}."
-        record = {"reached": False, "code": NO_CANDIDATE, "sentence": sentence, "public": {}, "evidence": {}}
-        return Report(record, sentence, None, {})
+        return _no_look(NO_CANDIDATE, f"No candidate to compare: {compiled['reason']}.")
     baseline, candidate = (Version(bench.get(compiled[side])) for side in ("baseline", "candidate"))
-    compared = compare(bench, day, cleaned, baseline, candidate)
+    prepared = prepare(bench, day, cleaned, baseline, candidate)
+    if len(prepared.items) < bench.settings.min_items:
+        # Known before anything is asked: no look is spent on it.
+        have, need = len(prepared.items), bench.settings.min_items
+        return _no_look(TOO_FEW, f"{have} of the {need} held-out items that a look needs: wait for more corrections.")
+    compared = compare(bench, prepared, baseline, candidate)
     decision = compared.decision
     evidence = {
         "rows.jsonl": bench.put(compared.rows_document()),
@@ -151,12 +164,9 @@ def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Seq
     return Report(record, markdown(decision, context), forest_plot(decision), metrics)
 
 
-def compare(
-    bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: Version, candidate: Version
-) -> Comparison:
-    """Record the look, score both programs on the holdout, decide."""
+def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: Version, candidate: Version) -> Prepared:
+    """Find what the day's look would be at: items that have not retired. Nothing is asked or recorded."""
     spec, settings = bench.spec, bench.settings
-    rules = rules_of(settings)
     look_key = digest_of(
         {
             "program": spec.name,
@@ -166,23 +176,33 @@ def compare(
             "candidate": candidate.digest,
             "metric": spec.metric_digest,
             "lm": bench.lm.identity,
-            "rules": rules.to_record(),
+            "rules": rules_of(settings).to_record(),
         }
     )
     epoch, retired_lists = bench.looks.epoch(spec.name, look_key)
     retired = {cluster for digest in retired_lists for cluster in json.loads(bench.get(digest))}
-    items = holdout_of(cleaned, settings, retired)
-    item_list = bench.put(canonical_json(sorted(item.cluster for item in items)))
     request = LookRequest(
         spec.name, day, baseline.digest, candidate.digest, spec.metric_digest, settings.alpha, look_key
     )
-    recorded = bench.looks.record(request, epoch, item_list)
+    return Prepared(request, epoch, holdout_of(cleaned, settings, retired))
+
+
+def compare(bench: Bench, prepared: Prepared, baseline: Version, candidate: Version) -> Comparison:
+    """Record the look, then score both programs on its items, then decide."""
+    spec, items = bench.spec, prepared.items
+    item_list = bench.put(canonical_json(sorted(item.cluster for item in items)))
+    recorded = bench.looks.record(prepared.request, prepared.epoch, item_list)
     bench.say(f"look {recorded.k} at the holdout: {len(items)} items")
     rows = paired(
         baseline.module(spec), candidate.module(spec), items, spec.metric, bench.lm, _every_hundred(bench.say)
     )
     look = Look(recorded.k, recorded.item_list, baseline.digest, candidate.digest, spec.metric_digest)
-    return Comparison(recorded, look, rows, decide(rows, rules, look))
+    return Comparison(recorded, look, rows, decide(rows, rules_of(bench.settings), look))
+
+
+def _no_look(code: str, sentence: str) -> Report:
+    record = {"reached": False, "code": code, "sentence": sentence, "public": {}, "evidence": {}}
+    return Report(record, sentence, None, {})
 
 
 def decide_again(evidence: Mapping[str, str], get: Callable[[str], bytes]) -> tuple[dict[str, Any], dict[str, Any]]:

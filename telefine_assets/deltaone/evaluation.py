@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from telefine_assets.canonical import json_value
 from telefine_assets.deltaone.records import PairedItem
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.datasets import Item
@@ -43,8 +44,8 @@ def _pair(item: Item, before: Answer, after: Answer) -> PairedItem:
         item=item.cluster,
         trace_id=item.trace_id,
         group=item.cluster,
-        inputs=item.inputs,
-        label=item.label,
+        inputs=json_value(item.inputs),
+        label=json_value(item.label),
         label_source=item.label_source,
         baseline_output=before.output,
         candidate_output=after.output,

@@ -109,15 +109,17 @@ def _payout(settings: Settings, console: Console, day: str, records: RecordStore
     table = Table(
         title=f"\nPayout of {day}, in 10^-{payout.token_decimals} {payout.token_symbol}", title_justify="left"
     )
-    for name, justify in (("who", "left"), ("wallet", "left"), ("kept traces", "right"), ("demos", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("amount", justify="right")
+    table.add_column("who", no_wrap=True)
+    table.add_column("wallet", no_wrap=True)
+    for name in ("kept", "demos", "amount"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(plan["pool"]) if name == "amount" else None)
     for person in PEOPLE:
         line = used.get(person.wallet)
+        is_mistyped = person.habit == "bad_address"
         table.add_row(
             f"{person.name} ({person.habit.replace('_', ' ')})",
-            person.wallet[:10] + "...",
-            str(given.get(person.wallet, 0)),
+            person.wallet[:8] + "...",
+            str(given.get(person.wallet, given.get("unresolved:bad_checksum", 0) if is_mistyped else 0)),
             str(len(line["trace_ids"]) if line else 0),
             paid.get(person.wallet, "0"),
         )

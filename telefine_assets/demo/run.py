@@ -157,7 +157,7 @@ def _logger(console: Console) -> dg.LoggerDefinition:
             meta: dict[str, Any] = getattr(record, "dagster_meta", {})
             step = str(meta.get("step_key") or "")
             event = meta.get("dagster_event")
-            if event is None and step and record.levelno >= logging.INFO:
+            if event is None and step and record.levelno == logging.INFO:
                 console.print(f"    {step.split('__')[-1]:<20} {meta.get('orig_message', '')}", markup=False)
             elif event is not None and event.event_type_value == "STEP_FAILURE":
                 console.print(f"    {step}: failed\n{event.event_specific_data.error_display_string}", markup=False)

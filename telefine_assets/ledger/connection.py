@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger import schema
@@ -32,7 +32,8 @@ class Ledger:
         event.listen(self._engine, "begin", _begin_immediate)
         with self.writing() as connection:
             schema.metadata.create_all(connection)
-            found = connection.scalar(select(schema.versions.c.version))
+            # Rows are only added, so a newer Telefine's version stands beside the older one.
+            found = connection.scalar(select(func.max(schema.versions.c.version)))
             if found is None:
                 connection.execute(insert(schema.versions).values(version=schema.SCHEMA_VERSION))
             elif found != schema.SCHEMA_VERSION:
@@ -62,6 +63,8 @@ def _sqlite_settings(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
+    # Without it, INSERT OR REPLACE deletes a row behind the back of the append-only triggers.
+    cursor.execute("PRAGMA recursive_triggers=ON")
     cursor.close()
     # The driver must not open transactions of its own: _begin_immediate does.
     connection.isolation_level = None  # type: ignore[attr-defined]

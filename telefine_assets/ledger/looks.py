@@ -71,9 +71,11 @@ class Looks:
         """Write what came of a look; writing the same again changes nothing.
 
         Raises:
-            LedgerError: when another outcome stands in the ledger.
+            LedgerError: when another outcome stands in the ledger, or no such look was taken.
         """
         with self._ledger.writing() as connection:
+            if connection.scalar(select(looks.c.seq).where(looks.c.look_key == look_key)) is None:
+                raise LedgerError(f"look {look_key} was never taken; record it before it is scored")
             row = connection.execute(select(look_outcomes).where(look_outcomes.c.look_key == look_key)).first()
             if row is None:
                 values = {"look_key": look_key, "reached": int(reached), "report": report}

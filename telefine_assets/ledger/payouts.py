@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from telefine_assets.ledger.connection import Ledger, LedgerError
 from telefine_assets.ledger.schema import payout_lines, payouts
@@ -27,11 +27,13 @@ class Payouts:
         payout again returns the same number.
 
         Raises:
-            LedgerError: when the lines do not sum to the pool, or another
-                payout of this attestation stands in the ledger.
+            LedgerError: when the lines do not sum to the pool, a line is not
+                above zero, or another payout of this attestation stands in the ledger.
         """
         if sum(lines.values()) != pool:
             raise LedgerError(f"payout of {attestation}: lines sum to {sum(lines.values())}, the pool is {pool}")
+        if not lines or min(lines.values()) <= 0:
+            raise LedgerError(f"payout of {attestation}: every line must be above zero, and there must be one")
         with self._ledger.writing() as connection:
             same = select(payouts).where(payouts.c.attestation == attestation)
             row = connection.execute(same).first()
@@ -47,9 +49,16 @@ class Payouts:
                     ],
                 )
                 row = connection.execute(same).one()
-            elif (row.program, row.day, row.pool, row.plan) != (program, day, str(pool), plan):
+            elif (row.program, row.day, row.pool, row.plan) != (program, day, str(pool), plan) or (
+                self._lines(connection, attestation) != dict(lines)
+            ):
                 raise LedgerError(f"attestation {attestation} was already paid by another plan ({row.plan})")
             return int(row.seq)
+
+    @staticmethod
+    def _lines(connection: Connection, attestation: str) -> dict[str, int]:
+        query = select(payout_lines.c.payee, payout_lines.c.amount).where(payout_lines.c.attestation == attestation)
+        return {payee: int(amount) for payee, amount in connection.execute(query)}
 
     def totals_before(self, program: str, seq: int) -> dict[str, int]:
         """What each payee of ``program`` had been granted by the payouts before ``seq``."""

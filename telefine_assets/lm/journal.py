@@ -48,12 +48,12 @@ class JournalEngine:
     def complete(self, request: Any) -> Any:
         """Answer from the journal, or ask and remember."""
         text = json.dumps(request_to_dict(request), sort_keys=True, ensure_ascii=False)
-        key = sha256_hex(f"{self._identity}\n{text}".encode())
+        key = sha256_hex(f"{self._identity}\n{text}".encode(errors="surrogatepass"))
         kept = self._journal.find(key)
         with self._lock:
             self.asked += kept is None
             self.remembered += kept is not None
         if kept is None:
             response = response_to_dict(self._inner(request))
-            kept = self._journal.keep(key, json.dumps(response, sort_keys=True, ensure_ascii=False))
+            kept = self._journal.keep(key, json.dumps(response, sort_keys=True))
         return response_from_dict(json.loads(kept))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
@@ -56,7 +57,8 @@ def identity_of(settings: LmSettings) -> dict[str, str]:
         from telefine_assets.lm.embedded import model_identity
 
         name, digest = model_identity()
-        identity |= {"model": name, "sha256": digest}
+        # Another build of the engine may round otherwise, and then answer otherwise.
+        identity |= {"model": name, "sha256": digest, "engine": f"xllamacpp {version('xllamacpp')}"}
     return identity
 
 
@@ -71,8 +73,7 @@ def open_lm(settings: LmSettings, journal: AnswerJournal | None = None) -> Itera
 
         options = settings.embedded
         with embedded_model(threads=options.threads, state_dir=options.state_dir) as served:
-            # The server takes any key; DSPy insists on one.
-            yield _opened(settings, f"openai/{served.model}", served.api_base, "none", journal)
+            yield _opened(settings, f"openai/{served.model}", served.api_base, None, journal)
         return
     key = settings.api_key.get_secret_value() if settings.api_key else None
     yield _opened(settings, settings.model, settings.api_base, key, journal)
@@ -84,7 +85,11 @@ def _opened(
     import dspy
 
     connection: dict[str, Any] = {"timeout": settings.timeout_seconds}
-    connection |= {key: value for key, value in (("api_base", api_base), ("api_key", api_key)) if value}
+    if api_base:
+        # A server of one's own takes any key; DSPy insists on one.
+        connection |= {"api_base": api_base, "api_key": api_key or "none"}
+    elif api_key:
+        connection["api_key"] = api_key
     sampling = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
     # DSPy's own cache knows neither the server nor the weights behind a model's name.
     direct = dspy.LM(model, cache=False, num_retries=settings.num_retries, **sampling, **connection)
@@ -93,7 +98,10 @@ def _opened(
         return OpenLm(direct, _adapter(settings), identity, settings.calls_in_flight, None)
     from telefine_assets.lm.journal import JournalEngine
 
-    engine = JournalEngine(direct, digest_of(identity), journal)
+    # Two servers may serve different weights under one name; the embedded one
+    # is known by its weights, and listens elsewhere every time.
+    asked = identity | {"api_base": settings.api_base or ""}
+    engine = JournalEngine(direct, digest_of(asked), journal)
     lm = dspy.LM(model, cache=False, num_retries=0, engine=engine, **sampling)
     return OpenLm(lm, _adapter(settings), identity, settings.calls_in_flight, engine)
 

@@ -84,7 +84,7 @@ def pay_attested(
     paid = pay_day(
         program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), ledger, put
     )
-    outcome = NOTHING if paid.plan.unpaid else PAID
+    outcome = PAID if paid.plan.paid or paid.plan.held else NOTHING
     record = paid.to_record() | {"claims": put(paid.claims_document()), "attestation": verified.uid}
     return {"outcome": outcome, "reason": paid.plan.reason or f"attestation {verified.uid}"} | record
 
@@ -105,7 +105,7 @@ def pay_day(
         LedgerError: when this attestation was already paid by another plan.
     """
     plan = plan_payout(pool, weights, dust_floor)
-    if plan.unpaid:
+    if not plan.paid and not plan.held:
         return Paid(plan, build_claims(CumulativeTotals()))
     lines = {payment.address: payment.amount for payment in plan.payments}
     lines |= {f"{_ESCROW}{held.reason}": held.amount for held in plan.escrow}

@@ -114,7 +114,7 @@ def compile_day(
         ("validation", validation, settings.min_validation),
     ):
         if len(items) < needed:
-            return ended(TOO_FEW, f"{len(items)} {name} items in the window, {needed} are needed: wait for more traces")
+            return ended(TOO_FEW, f"{len(items)} of {needed} {name} items so far")
     tournament = compete(spec, baseline.state, settings.strategies, trainset, validation, lm, say)
     winner = tournament.winner
     if not tournament.improved or winner.state is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +43,7 @@ class Metric:
         score = getattr(score, "score", score)
         if isinstance(score, bool):
             return PPM if score else 0
-        if not isinstance(score, (int, float)) or not math.isfinite(score) or not 0 <= score <= 1:
+        if not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise MetricError(
                 f"metric {self.name} returned {score!r}; it must return True, False or a number in [0, 1]"
             )
@@ -78,4 +77,9 @@ def metric_named(name: str, setting: str) -> Metric:
         raise MetricError(f"{setting} = {name!r}: cannot be imported: {error}") from error
     if not callable(function):
         raise MetricError(f"{setting} = {name!r}: is not a function")
-    return Metric(name, function)
+    metric = Metric(name, function)
+    try:
+        _ = metric.source
+    except (TypeError, OSError) as error:
+        raise MetricError(f"{setting} = {name!r}: has no source code, which a report must name: {error}") from error
+    return metric

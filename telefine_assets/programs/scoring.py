@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from telefine_assets.canonical import json_value
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.metrics import Metric, MetricError
@@ -63,16 +63,11 @@ def _ask(module: Any, item: Item, metric: Metric, lm: OpenLm) -> Answer:
 
 def _failure(error: Exception) -> Answer:
     """Whether a failure says something of the program (a wrong answer) or of the world (no answer)."""
-    from dspy.utils.exceptions import (
-        AdapterParseError,
-        ContextWindowExceededError,
-        LMError,
-        LMInvalidRequestError,
-    )
+    from dspy.utils.exceptions import AdapterParseError, ContextWindowExceededError, LMError
 
     if isinstance(error, MetricError):
         raise error
-    programs_doing = (AdapterParseError, ContextWindowExceededError, LMInvalidRequestError)
+    programs_doing = (AdapterParseError, ContextWindowExceededError)
     if isinstance(error, (LMError, OSError)) and not isinstance(error, programs_doing):
         return Answer(None, None, type(error).__name__)
     # A program that breaks on an item has answered it wrongly: otherwise one
@@ -83,5 +78,4 @@ def _failure(error: Exception) -> Answer:
 
 def _plain(value: Any) -> Any:
     """A JSON value; types of the program's own become their text."""
-    dumped = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-    return json.loads(json.dumps(dumped, default=str))
+    return json_value(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)

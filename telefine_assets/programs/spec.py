@@ -71,6 +71,8 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
 
     setting = f"programs.{name}.module"
     build = import_named(settings.module, setting)
+    if not callable(build):
+        raise ProgramError(f"{setting} = {settings.module!r}: is not a function")
     module = build()
     if not isinstance(module, dspy.Module):
         raise ProgramError(f"{setting} = {settings.module!r}: returns {type(module).__name__}, not a dspy.Module")

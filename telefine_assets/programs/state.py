@@ -6,9 +6,9 @@ a state is therefore checked against the program before it is loaded.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from telefine_assets.canonical import json_value
 from telefine_assets.programs.spec import ProgramError, ProgramSpec
 
 _PARTS = {"traces", "train", "demos", "signature", "lm"}
@@ -16,7 +16,7 @@ _PARTS = {"traces", "train", "demos", "signature", "lm"}
 
 def dump_state(module: Any) -> dict[str, Any]:
     """The state of a ``dspy.Module``: JSON values only, without a language model."""
-    state: dict[str, Any] = json.loads(json.dumps(module.dump_state(json_mode=True), ensure_ascii=False))
+    state: dict[str, Any] = json_value(module.dump_state(json_mode=True))
     for predictor in state.values():
         # Neither decides what the program answers: the model is the
         # deployment's, and traces are left over from optimising.
@@ -49,6 +49,8 @@ def check_state(spec: ProgramSpec, state: object) -> None:
         where = f"{spec.name}: state of {name}"
         if not isinstance(predictor, dict) or not set(predictor) <= _PARTS or predictor.get("lm") is not None:
             raise ProgramError(f"{where}: must have only {', '.join(sorted(_PARTS))}, and no language model")
+        if not _whole(predictor):
+            raise ProgramError(f"{where}: must have a signature with its fields, and a list of demos")
         sides = spec.signatures[name]
         fields = {field["name"] for side in ("inputs", "outputs") for field in sides[side]}
         if len(predictor["signature"]["fields"]) != len(fields):
@@ -56,3 +58,8 @@ def check_state(spec: ProgramSpec, state: object) -> None:
         for position, demo in enumerate(predictor["demos"]):
             if not isinstance(demo, dict) or not set(demo) <= fields | {"augmented"}:
                 raise ProgramError(f"{where}: demo {position} has fields that the signature lacks")
+
+
+def _whole(predictor: dict[str, Any]) -> bool:
+    signature, demos = predictor.get("signature"), predictor.get("demos")
+    return isinstance(signature, dict) and isinstance(signature.get("fields"), list) and isinstance(demos, list)

@@ -97,8 +97,8 @@ def compete(
 ) -> Tournament:
     """Compile by every strategy, score all on ``validation``, and choose.
 
-    The winner has the highest score; ties go to fewer demos, then to the
-    earlier entry, the baseline being the first. A strategy that fails is
+    The winner has the highest score; ties go to the baseline, then to fewer
+    demos, then to the earlier entry. A strategy that fails is
     recorded with its error and the others go on.
 
     Raises:
@@ -132,7 +132,8 @@ def choose(contenders: Sequence[Contender]) -> Tournament:
             "no validation item was answered for every contender; check that the language model answers, then run again"
         )
     sums = {each.name: sum(each.answers[at].score_ppm or 0 for at in common) for each in entered}
-    winner = min(entered, key=lambda each: (-sums[each.name], each.name != BASELINE, each.demos, each.name))
+    # min takes the first of equals: the earlier entry.
+    winner = min(entered, key=lambda each: (-sums[each.name], each.name != BASELINE, each.demos))
     standings = [
         Standing(each.name, each.demos, sums.get(each.name, 0), len(common), each.error) for each in contenders
     ]

@@ -5,6 +5,7 @@ No secret is a field that Dagster shows: keys come from the environment.
 
 from typing import Any
 
+from telefine_assets.resources.dagster_mlflow_run import SharedRunMlflowResource
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.signing import SignerResource
@@ -18,10 +19,18 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "store": StoreResource(uri=settings.store.uri),
         "ledger": LedgerResource(url=settings.ledger.url),
         "lm": LmResource.of(settings.lm),
-        "mlflow": MlflowResource(
-            tracking_uri=settings.mlflow.tracking_uri,
-            ui_url=settings.mlflow.ui_url,
-            artifacts=str(settings.home / "mlflow-artifacts"),
-        ),
         "signer": SignerResource.of(settings.signer, settings.deployment),
+        "tracking": _tracking(settings),
     }
+
+
+def _tracking(settings: Settings) -> MlflowResource:
+    """MLflow, with a run for each asset partition or one for a whole Dagster run."""
+    known: dict[str, Any] = {
+        "tracking_uri": settings.mlflow.tracking_uri,
+        "ui_url": settings.mlflow.ui_url,
+        "artifacts": str(settings.home / "mlflow-artifacts"),
+    }
+    if settings.mlflow.run_per == "dagster_run":
+        return SharedRunMlflowResource(**known, experiment=f"telefine/{settings.deployment}")
+    return MlflowResource(**known)

@@ -30,6 +30,8 @@ class RunLog:
     client: MlflowClient
     run_id: str
     url: str | None
+    prefix: str = ""
+    """Keeps the stages apart where they share a run."""
 
     def facts(self, values: Mapping[str, object]) -> None:
         """Set what the stage found, as tags: a partition that is made again may find something else.
@@ -37,19 +39,19 @@ class RunLog:
         MLflow's parameters can never change, and one run stands for one partition.
         """
         for key, value in values.items():
-            self.client.set_tag(self.run_id, f"telefine.{key}", str(value))
+            self.client.set_tag(self.run_id, f"telefine.{self.prefix}{key}", str(value))
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics."""
         for key, value in values.items():
-            self.client.log_metric(self.run_id, key, float(value))
+            self.client.log_metric(self.run_id, f"{self.prefix}{key}", float(value))
 
     def file(self, name: str, content: bytes) -> None:
         """Log a file."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / Path(name).name
             path.write_bytes(content)
-            parent = str(Path(name).parent)
+            parent = str(Path(self.prefix + name).parent)
             self.client.log_artifact(self.run_id, str(path), None if parent == "." else parent)
 
     def register_program(self, name: str, version: str, document: bytes, description: str) -> str:
@@ -69,7 +71,7 @@ class RunLog:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"{self.client.get_run(self.run_id).info.artifact_uri}/program"
+        source = f"{self.client.get_run(self.run_id).info.artifact_uri}/{self.prefix}program"
         tags = {"telefine.version": version}
         made = self.client.create_model_version(name, source, self.run_id, tags=tags, description=description)
         return str(made.version)
@@ -98,7 +100,7 @@ class MlflowResource(dg.ConfigurableResource):
 
     def experiment_url(self, name: str) -> str | None:
         """Link to the traces of an experiment, if the settings say where MLflow's UI is."""
-        found = _client(self.tracking_uri).get_experiment_by_name(name)
+        found = client_of(self.tracking_uri).get_experiment_by_name(name)
         if self.ui_url is None or found is None:
             return None
         return f"{self.ui_url.rstrip('/')}/#/experiments/{found.experiment_id}/traces"
@@ -109,32 +111,33 @@ class MlflowResource(dg.ConfigurableResource):
 
         It ends as the block ends: FINISHED, or FAILED when an exception leaves it.
         """
-        client = _client(self.tracking_uri)
-        experiment = self._experiment(f"telefine/{program}")
-        found = client.search_runs(
-            [experiment],
-            f"tags.`telefine.stage` = '{stage}' AND tags.`telefine.day` = '{day}'",
-            max_results=1,
-        )
-        tags = {"telefine.stage": stage, "telefine.day": day, "dagster.run_id": dagster_run_id}
+        client = client_of(self.tracking_uri)
+        experiment = self.experiment_id(f"telefine/{program}")
+        tags = {"telefine.stage": stage, "telefine.day": day}
+        query = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found = client.search_runs([experiment], query, max_results=1, order_by=["attributes.start_time ASC"])
         if found:
             run_id = found[0].info.run_id
             client.update_run(run_id, status="RUNNING")
-            client.set_tag(run_id, "dagster.run_id", dagster_run_id)
         else:
             run_id = client.create_run(experiment, tags=tags, run_name=f"{stage} {day}").info.run_id
-        base = self.ui_url.rstrip("/") if self.ui_url else None
+        client.set_tag(run_id, "dagster.run_id", dagster_run_id)
         status = "FAILED"
         try:
-            yield RunLog(client, run_id, base and f"{base}/#/experiments/{experiment}/runs/{run_id}")
+            yield RunLog(client, run_id, self.run_url(experiment, run_id))
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status=status)
 
-    def _experiment(self, name: str) -> str:
+    def run_url(self, experiment_id: str, run_id: str) -> str | None:
+        """Link to a run, if the settings say where MLflow's UI is."""
+        return f"{self.ui_url.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}" if self.ui_url else None
+
+    def experiment_id(self, name: str) -> str:
+        """The id of an experiment for runs, made if it does not exist."""
         from mlflow.exceptions import MlflowException
 
-        client = _client(self.tracking_uri)
+        client = client_of(self.tracking_uri)
         found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
@@ -149,7 +152,8 @@ class MlflowResource(dg.ConfigurableResource):
 
 
 @lru_cache
-def _client(tracking_uri: str) -> Any:
+def client_of(tracking_uri: str) -> Any:
+    """MLflow's client; one for each process and address."""
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=tracking_uri)

@@ -59,10 +59,11 @@ class Files:
     def names(self, folder: str) -> list[str]:
         """Names of the finished files directly in ``folder``, sorted."""
         try:
-            entries = self._fs.ls(self.path(folder), detail=False)
+            entries = self._fs.ls(self.path(folder), detail=True)
         except FileNotFoundError:
             return []
-        return sorted(name for entry in entries if not (name := entry.rsplit("/", 1)[-1]).endswith(".part"))
+        names = (entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file")
+        return sorted(name for name in names if not name.endswith(".part"))
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

@@ -75,9 +75,17 @@ class TableStore:
 
         return pa.concat_tables([self.read(program, table, day) for day in days])
 
-    def present(self, program: str, table: str, days: Sequence[str]) -> list[str]:
-        """Those of ``days`` whose partition exists, in the given order."""
-        return [day for day in days if self.exists(program, table, day)]
+    def read_window(self, program: str, table: str, days: Sequence[str]) -> pa.Table:
+        """The stored partitions of a window that ends with its last day.
+
+        Earlier days may be missing: a deployment did not always run. The last
+        one is what the window is for.
+
+        Raises:
+            MissingPartition: when the last day was never written.
+        """
+        earlier = [day for day in days[:-1] if self.exists(program, table, day)]
+        return self.read_days(program, table, [*earlier, days[-1]])
 
     def days(self, program: str, table: str) -> list[str]:
         """Days whose partition exists, oldest first."""

@@ -8,7 +8,6 @@ contributor, its content cluster and its split.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 
 from telefine_assets.attribution.addresses import resolve_contributor
 from telefine_assets.settings import AuditSettings, CleaningSettings, OutcomeSettings, SplitSettings
-from telefine_assets.traces.clusters import cluster_of, split_of
+from telefine_assets.traces.clusters import cluster_of, normalised, split_of
 from telefine_assets.traces.records import Assessment, CleanedTrace, Trace, json_text
 
 PPM = 1_000_000
@@ -69,9 +68,9 @@ class DropReport:
     drops: Mapping[str, str] = field(repr=False)
     """Every dropped trace id with its reason."""
     audit: Mapping[str, Checked]
-    """For each contributor tag, what the trusted rater found."""
+    """For each contributor (the wallet, or the tag that names none), what the trusted rater found."""
     careless: Sequence[str]
-    """Contributor tags whose unchecked labels were dropped."""
+    """Contributors whose unchecked labels were dropped."""
 
     def to_record(self) -> dict[str, Any]:
         """Canonical JSON form."""
@@ -125,7 +124,7 @@ def _unlabelled(each: _Candidate) -> bool:
 
 
 def _untrusted_label(each: _Candidate) -> bool:
-    return each.label is not None and not each.label.audited and each.contributor in each.careless
+    return each.label is not None and not each.label.audited and _who(each.contributor) in each.careless
 
 
 RULES: Mapping[str, Callable[[_Candidate], bool]] = {
@@ -170,22 +169,31 @@ def clean(
 
 
 def audited(traces: Iterable[Trace], fields: Fields, settings: CleaningSettings) -> dict[str, Checked]:
-    """For each contributor tag: how many labels the trusted rater checked, and how many were wrong."""
+    """For each contributor: how many labels the trusted rater checked, and how many were wrong.
+
+    A wallet is one contributor in whatever spelling it is tagged. Labels are
+    compared without case and white space, which no metric should hang on.
+    """
     if settings.audit is None:
         return {}
     result: dict[str, Checked] = {}
     for trace in traces:
-        tag = trace.tag(settings.contributor_tag)
+        who = _who(trace.tag(settings.contributor_tag))
         said = [each for each in trace.assessed() if each.valid and each.kind == "expectation"]
         for name in fields.outputs:
             about = [each for each in said if each.name == settings.expectations.get(name)]
             rater = [each for each in about if each.source_id == settings.audit.rater]
             others = [each for each in about if each.source_id != settings.audit.rater]
-            if tag and rater and others:
-                wrong = _latest(others).value != _latest(rater).value
-                before = result.get(tag, Checked(0, 0))
-                result[tag] = Checked(before.checked + 1, before.wrong + wrong)
+            if who and rater and others:
+                given, right = (normalised(_parsed(_latest(each).value)) for each in (others, rater))
+                before, wrong = result.get(who, Checked(0, 0)), given != right
+                result[who] = Checked(before.checked + 1, before.wrong + wrong)
     return dict(sorted(result.items()))
+
+
+def _who(tag: str | None) -> str | None:
+    """The wallet that a tag names, or the tag."""
+    return resolve_contributor(tag).address or tag
 
 
 def outcome_ppm(assessed: Sequence[Assessment], settings: OutcomeSettings | None) -> int | None:
@@ -204,7 +212,7 @@ def outcome_ppm(assessed: Sequence[Assessment], settings: OutcomeSettings | None
         value = _parsed(assessment.value)
         if isinstance(value, bool):
             value = settings.high if value else settings.low
-        if isinstance(value, (int, float)) and math.isfinite(value) and settings.low <= value <= settings.high:
+        if isinstance(value, (int, float)) and settings.low <= value <= settings.high:
             values.append(round((value - settings.low) * PPM / (settings.high - settings.low)))
     return sum(values) // len(values) if values else None
 

@@ -88,7 +88,6 @@ def to_trace(trace: Any, input_fields: Sequence[str]) -> Trace:
     inputs = span.inputs if span else None
     if isinstance(inputs, dict) and set(inputs) == {"args"} and len(inputs["args"]) == len(input_fields):
         inputs = dict(zip(input_fields, inputs["args"], strict=True))
-    errors = [each.status.description for each in trace.data.spans if str(each.status.status_code.value) == "ERROR"]
     return Trace(
         trace_id=info.trace_id,
         request_time_ms=info.request_time,
@@ -96,11 +95,22 @@ def to_trace(trace: Any, input_fields: Sequence[str]) -> Trace:
         status=str(info.state.value),
         inputs=None if inputs is None else json_text(inputs),
         outputs=None if span is None or span.outputs is None else json_text(span.outputs),
-        error=next((text for text in errors if text), None),
+        error=next(filter(None, map(_error, trace.data.spans)), None),
         session=info.trace_metadata.get("mlflow.trace.session"),
         tags=json_text({key: value for key, value in info.tags.items() if not key.startswith(_SYSTEM_PREFIX)}),
         assessments=json_text(sorted((asdict(_assessment(each)) for each in info.assessments), key=json_text)),
     )
+
+
+def _error(span: Any) -> str | None:
+    """What a span failed with: its status's description, or the exception that autologging recorded in its place."""
+    if str(span.status.status_code.value) != "ERROR":
+        return None
+    if span.status.description:
+        return str(span.status.description)
+    thrown = [event.attributes or {} for event in span.events or () if event.name == "exception"]
+    said = (f"{each.get('exception.type', 'error')}: {each.get('exception.message', '')}" for each in thrown)
+    return next(said, None)
 
 
 def _program_span(spans: Sequence[Any], fields: set[str]) -> Any | None:

@@ -1,0 +1,86 @@
+"""What telefine.yaml says: read, its profile laid over it, and nothing in it that belongs in the environment.
+
+What the values mean is not known here; ``settings`` validates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from telefine_assets.errors import TelefineError
+
+
+class SettingsError(TelefineError):
+    """The settings cannot be used; the message has one line for each mistake."""
+
+
+def read_values(path: Path, profile: str | None) -> dict[str, Any]:
+    """The settings of a file, with those of the named profile laid over them.
+
+    Raises:
+        SettingsError: when the file cannot be read, holds a secret, or has no such profile.
+    """
+    values = _read_yaml(path)
+    profiles = _profiles(values.pop("profiles", None), path.name)
+    _refuse_secrets(values, path.name)
+    for name, group in profiles.items():
+        _refuse_secrets(group, f"{path.name}: profiles.{name}")
+    if profile and profile not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise SettingsError(f"{path.name}: profile = {profile!r}: not in 'profiles' (there are: {known})")
+    merged = _merged(values, profiles[profile]) if profile else values
+    # pydantic-settings would take a leading underscore for an option of its own.
+    if odd := [key for key in merged if not isinstance(key, str) or key.startswith("_")]:
+        raise SettingsError(f"{path.name}: {odd[0]}: is not a setting (see `telefine config schema`)")
+    return merged
+
+
+def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
+    """Keys come from the environment, where neither a repository nor a backup keeps them."""
+    for group, name in (("lm", "api_key"), ("signer", "private_key")):
+        if isinstance(values.get(group), dict) and name in values[group]:
+            variable = f"TELEFINE_{group}__{name}".upper()
+            raise SettingsError(
+                f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
+            )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: no such settings file; set TELEFINE_CONFIG or start where telefine.yaml is"
+        ) from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path.name}: is not UTF-8 text") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path.name}: must be a mapping of settings")
+    return values
+
+
+def _profiles(values: Any, source: str) -> dict[str, dict[str, Any]]:
+    """The named profiles; one without a setting changes nothing."""
+    if not isinstance(values or {}, dict):
+        raise SettingsError(f"{source}: profiles: must map the name of each profile to its settings")
+    profiles = {str(name): {} if group is None else group for name, group in (values or {}).items()}
+    for name, group in profiles.items():
+        if not isinstance(group, dict):
+            raise SettingsError(f"{source}: profiles.{name}: must be a mapping of settings")
+    return profiles
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,193 @@
+"""The whole line through the real command line, with the nearest-demos stand-in as the language model."""
+
+import base64
+import json
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telefine_assets_tests.e2e.deployment import DAYS, KEY, Deployment, make_deployment, materialise_command
+from telefine_assets_tests.knn_lm import KnnLm, knn_lm
+
+pytestmark = pytest.mark.xdist_group("line")
+LAST = DAYS[-1]
+
+
+@pytest.fixture(scope="module")
+def lm() -> Iterator[KnnLm]:
+    with knn_lm() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, lm: KnnLm) -> Deployment:
+    """Two days of traces, killed once in the middle of the second day's run, then completed."""
+    made = make_deployment(tmp_path_factory.mktemp("deployment"), lm.api_base)
+    served = made.run(sys.executable, "-m", "telefine_assets_tests.e2e.production")
+    assert served.returncode == 0, served.stdout
+    first = made.materialise(DAYS[0])
+    assert first.returncode == 0, first.stdout[-3000:]
+    early = made.materialise(LAST, 'key:"tickets/traces" or key:"tickets/cleaned_traces"')
+    assert early.returncode == 0, early.stdout[-3000:]
+    calls = lm.calls
+    killed = made.start(*materialise_command(LAST, 'key:"tickets/compiled_programs"+'))
+    deadline = time.monotonic() + 120
+    while lm.calls < calls + 60 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not made.record_path("compiled_programs", LAST).exists()
+    again = made.materialise(LAST)
+    assert again.returncode == 0, again.stdout[-3000:]
+    return made
+
+
+def test_the_first_day_waits_for_more_traces_and_pays_nothing(deployment: Deployment) -> None:
+    assert deployment.record("compiled_programs", DAYS[0])["outcome"] == "too_few_items"
+    assert deployment.record("deltaone_reports", DAYS[0])["code"] == "no_candidate"
+    assert deployment.record("contributor_payouts", DAYS[0])["outcome"] == "nothing_to_pay"
+
+
+def test_deltaone_is_reached_and_the_candidate_serves(deployment: Deployment) -> None:
+    report = deployment.record("deltaone_reports", LAST)
+    assert report["reached"], report
+    assert report["public"]["delta_ppm"] >= 10_000
+    champion = deployment.record("champions", LAST)
+    assert champion["serves"] == deployment.record("compiled_programs", LAST)["candidate"]
+
+
+def test_payments_and_escrow_sum_to_the_pool(deployment: Deployment) -> None:
+    plan = deployment.record("contributor_payouts", LAST)["plan"]
+    amounts = [int(each["amount"]) for each in plan["payments"] + plan["escrow"]]
+    assert sum(amounts) == int(plan["pool"]) == 10**21 + 1
+
+
+def test_a_mistyped_wallet_gets_nothing_and_its_share_is_in_escrow(deployment: Deployment) -> None:
+    weights = deployment.record("contributor_weights", LAST)["weights"]
+    demos = deployment.record("compiled_programs", LAST)["demos"]
+    unresolved = [demo for demo in demos if demo["contributor"] is None]
+    assert bool(unresolved) == bool(weights["escrow"])
+    assert {each["reason"] for each in weights["escrow"]} <= {"bad_checksum"}
+
+
+def test_every_demo_of_the_candidate_is_a_train_trace(deployment: Deployment) -> None:
+    import pyarrow.parquet as pq
+
+    store = deployment.home / ".telefine" / "store" / "tables" / "tickets" / "cleaned_traces"
+    rows = [row for path in store.glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    train = {row["trace_id"] for row in rows if row["split"] == "train"}
+    demos = deployment.record("compiled_programs", LAST)["demos"]
+    assert demos
+    assert {demo["trace_id"] for demo in demos} <= train
+
+
+def test_the_attestation_verifies_offline(deployment: Deployment, tmp_path: Path) -> None:
+    exported = deployment.run("telefine", "attest", "export", LAST, str(tmp_path / "out"))
+    assert exported.returncode == 0, exported.stdout
+    verified = deployment.run("telefine", "attest", "verify", str(tmp_path / "out"))
+    assert verified.returncode == 0, verified.stdout
+    assert deployment.record("attestations", LAST)["uid"] in verified.stdout
+
+
+def test_one_changed_byte_of_any_evidence_is_named(deployment: Deployment, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    deployment.run("telefine", "attest", "export", LAST, str(folder))
+    statement = json.loads((folder / "attestation.json").read_text())["statement"]
+    for number, file in enumerate(statement["predicate"]["evidence"]):
+        path = folder / "evidence" / file["sha256"]
+        whole = path.read_bytes()
+        at = (number * 7919) % len(whole)
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        refused = deployment.run("telefine", "attest", "verify", str(folder))
+        path.write_bytes(whole)
+        assert refused.returncode == 1
+        assert "evidence_digest_mismatch" in refused.stdout
+        assert file["name"] in refused.stdout
+
+
+def test_running_a_day_again_gives_the_same_bytes_and_asks_the_model_nothing(deployment: Deployment, lm: KnnLm) -> None:
+    before, calls = deployment.stored(), lm.calls
+    again = deployment.materialise(LAST)
+    assert again.returncode == 0, again.stdout[-3000:]
+    after = deployment.stored()
+    assert {name for name in before | after if before.get(name) != after.get(name)} == set()
+    assert lm.calls == calls
+
+
+def test_nothing_is_doubled_in_ledger_or_mlflow(deployment: Deployment) -> None:
+    with sqlite3.connect(deployment.home / ".telefine" / "ledger.db") as ledger:
+        for table in ("looks", "look_outcomes", "log_leaves", "champions", "payouts"):
+            assert ledger.execute(f"select count(*) from {table}").fetchone() == (1,), table
+    with sqlite3.connect(deployment.home / ".telefine" / "mlflow.db") as mlflow:
+        rows = mlflow.execute(
+            "select s.value, d.value, count(*), min(r.status), max(r.status) from runs r"
+            " join tags s on s.run_uuid = r.run_uuid and s.key = 'telefine.stage'"
+            " join tags d on d.run_uuid = r.run_uuid and d.key = 'telefine.day' group by 1, 2"
+        ).fetchall()
+    assert len(rows) == 16
+    assert {row[2:] for row in rows} == {(1, "FINISHED", "FINISHED")}
+
+
+def test_compiling_and_evaluating_leave_no_production_traces(deployment: Deployment) -> None:
+    with sqlite3.connect(deployment.home / ".telefine" / "mlflow.db") as mlflow:
+        assert mlflow.execute("select count(*) from trace_info").fetchone() == (240,)
+
+
+def test_the_private_key_and_the_api_key_are_nowhere(deployment: Deployment) -> None:
+    key = bytes.fromhex(KEY[2:])
+    forms = [key, key.hex().encode(), base64.b64encode(key), b"a-key-for-the-model"]
+    for path in deployment.home.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(form in content for form in forms), path
+
+
+def test_a_day_whose_upstream_is_missing_fails_with_the_cure(deployment: Deployment, tmp_path: Path) -> None:
+    empty = make_deployment(tmp_path / "empty", "http://127.0.0.1:9/v1")
+    failed = empty.materialise(LAST, 'key:"tickets/cleaned_traces"')
+    assert failed.returncode != 0
+    assert "materialise it first" in failed.stdout
+
+
+def test_dg_launch_materialises_too(deployment: Deployment) -> None:
+    launched = deployment.run(
+        "dg",
+        "launch",
+        "--target-path",
+        str(Path(__file__).parents[2]),
+        "--assets",
+        "tickets/traces",
+        "--partition",
+        LAST,
+    )
+    assert launched.returncode == 0, launched.stdout[-2000:]
+
+
+def test_payouts_are_shown_exactly(deployment: Deployment) -> None:
+    shown = deployment.run("telefine", "payouts", "show", LAST)
+    assert shown.returncode == 0
+    assert "1000000000000000000001" in shown.stdout
+
+
+def test_with_run_per_dagster_run_one_mlflow_run_spans_the_dagster_run_and_fails_with_it(
+    tmp_path: Path, lm: KnnLm
+) -> None:
+    made = make_deployment(tmp_path / "shared", lm.api_base, run_per="dagster_run")
+    assert made.run(sys.executable, "-m", "telefine_assets_tests.e2e.production").returncode == 0
+    fine = made.materialise(DAYS[0])
+    assert fine.returncode == 0, fine.stdout[-3000:]
+    failing = made.materialise(LAST, 'key:"tickets/compiled_programs"+')
+    assert failing.returncode != 0
+    with sqlite3.connect(made.home / ".telefine" / "mlflow.db") as mlflow:
+        runs = mlflow.execute(
+            "select r.status, t.value from runs r join tags t on t.run_uuid = r.run_uuid and t.key = 'dagster_run_id'"
+            " order by r.start_time"
+        ).fetchall()
+    assert [status for status, _ in runs] == ["FINISHED", "FAILED"]
+    assert len({run for _, run in runs}) == 2

@@ -1,0 +1,31 @@
+"""Answers of language models: asked for once, and the first one stands."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from telefine_assets.ledger.answers import Answers
+
+
+@pytest.fixture
+def answers(ledger):
+    return Answers(ledger)
+
+
+def test_an_answer_is_found_by_its_request(answers):
+    assert answers.find("request") is None
+    assert answers.keep("request", '{"text": "grün"}') == '{"text": "grün"}'
+    assert answers.find("request") == '{"text": "grün"}'
+    assert answers.find("another request") is None
+
+
+def test_the_first_answer_stands_and_the_second_is_told_so(answers):
+    answers.keep("request", "first")
+    assert answers.keep("request", "second") == "first"
+    assert answers.find("request") == "first"
+
+
+def test_threads_that_ask_the_same_at_once_all_get_the_one_that_stands(answers):
+    with ThreadPoolExecutor(4) as pool:
+        standing = set(pool.map(lambda number: answers.keep("request", f"answer {number}"), range(20)))
+    assert standing == {answers.find("request")}

@@ -1,0 +1,49 @@
+"""The transparency log's leaves: in order, each once, never rewritten."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.log import LogLeaves
+
+
+@pytest.fixture
+def log(ledger):
+    return LogLeaves(ledger)
+
+
+def test_leaves_stand_in_the_order_in_which_they_came(log):
+    assert [log.append(f"0x{number}", bytes([number, 0, 255])) for number in range(3)] == [0, 1, 2]
+    assert log.leaves() == [bytes([number, 0, 255]) for number in range(3)]
+    assert (log.leaves(2), log.leaves(0)) == ([b"\x00\x00\xff", b"\x01\x00\xff"], [])
+
+
+def test_the_same_entry_keeps_its_place(log):
+    log.append("0xa", b"leaf a")
+    log.append("0xb", b"leaf b")
+    assert log.append("0xa", b"leaf a") == 0
+    assert log.leaves() == [b"leaf a", b"leaf b"]
+
+
+def test_an_entry_with_another_leaf_is_refused(log):
+    log.append("0xa", b"leaf a")
+    with pytest.raises(LedgerError, match="log entry 0xa exists with another leaf; a log is never rewritten"):
+        log.append("0xa", b"forged")
+    assert log.leaves() == [b"leaf a"]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 9), max_size=20))
+def test_appending_never_changes_what_was_there(tmp_path_factory, entries):
+    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('log')}/ledger.db")
+    log = LogLeaves(ledger)
+    before: list[bytes] = []
+    for entry in entries:
+        position = log.append(str(entry), bytes([entry]))
+        after = log.leaves()
+        assert after[: len(before)] == before
+        assert after[position] == bytes([entry])
+        before = after
+    assert before == [bytes([entry]) for entry in dict.fromkeys(entries)]
+    ledger.close()

@@ -1,0 +1,102 @@
+"""Payouts: exact, and one for each attestation for ever."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.payouts import Payouts
+
+ESCROW = "escrow:missing"
+
+
+@pytest.fixture
+def payouts(ledger):
+    return Payouts(ledger)
+
+
+def record(payouts: Payouts, attestation: str, lines: dict[str, int], **other) -> int:
+    values = {"program": "tickets", "day": "2026-11-02", "pool": sum(lines.values()), "plan": "plan"} | other
+    return payouts.record(attestation=attestation, lines=lines, **values)
+
+
+def test_a_payout_counts_towards_the_totals_of_the_next(payouts):
+    first = record(payouts, "0x1", {"0xA": 70, ESCROW: 30})
+    second = record(payouts, "0x2", {"0xA": 5, "0xB": 5})
+    third = record(payouts, "0x3", {"0xB": 1})
+    assert payouts.totals_before("tickets", first) == {}
+    assert payouts.totals_before("tickets", second) == {"0xA": 70, ESCROW: 30}
+    assert payouts.totals_before("tickets", third) == {"0xA": 75, "0xB": 5, ESCROW: 30}
+
+
+def test_programs_have_their_own_totals(payouts):
+    record(payouts, "0x1", {"0xA": 70}, program="reviews")
+    second = record(payouts, "0x2", {"0xA": 5})
+    assert payouts.totals_before("tickets", second) == {}
+
+
+def test_the_same_payout_again_has_the_same_number_and_pays_nothing_more(payouts):
+    first = record(payouts, "0x1", {"0xA": 70})
+    assert record(payouts, "0x1", {"0xA": 70}) == first
+    assert payouts.totals_before("tickets", record(payouts, "0x2", {"0xA": 1})) == {"0xA": 70}
+
+
+@pytest.mark.parametrize("pool", [99, 101, 0])
+def test_lines_that_do_not_sum_to_the_pool_are_refused_and_nothing_is_written(payouts, pool):
+    with pytest.raises(LedgerError, match=f"payout of 0x1: lines sum to 100, the pool is {pool}"):
+        record(payouts, "0x1", {"0xA": 70, "0xB": 30}, pool=pool)
+    after = record(payouts, "0x2", {"0xA": 1})
+    assert payouts.totals_before("tickets", after) == {}
+    assert record(payouts, "0x1", {"0xA": 100}, plan="put right") > after
+
+
+@pytest.mark.parametrize("lines", [{}, {"0xA": 110, "0xB": -10}, {"0xA": 100, "0xB": 0}])
+def test_a_payout_gives_everyone_on_it_something_and_takes_from_nobody(payouts, lines):
+    with pytest.raises(LedgerError, match="every line must be above zero"):
+        record(payouts, "0x1", lines)
+    assert payouts.totals_before("tickets", record(payouts, "0x2", {"0xA": 1})) == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"plan": "another plan"},
+        {"day": "2026-11-03"},
+        {"program": "reviews"},
+        {"lines": {"0xA": 71}},
+        {"lines": {"0xB": 70}},
+        {"lines": {"0xA": 60, "0xB": 10}},
+    ],
+    ids=["plan", "day", "program", "amount", "wallet", "split"],
+)
+def test_an_attestation_is_never_paid_a_second_time(payouts, other):
+    record(payouts, "0x1", {"0xA": 70})
+    lines = other.pop("lines", {"0xA": 70})
+    with pytest.raises(LedgerError, match=r"attestation 0x1 was already paid by another plan \(plan\)"):
+        record(payouts, "0x1", lines, **other)
+    assert payouts.totals_before("tickets", record(payouts, "0x2", {"0xA": 1})) == {"0xA": 70}
+
+
+def test_amounts_as_large_as_a_token_allows_lose_no_digit(payouts):
+    large = 2**256 - 2
+    record(payouts, "0x1", {"0xA": large, "0xB": 1})
+    assert payouts.totals_before("tickets", record(payouts, "0x2", {"0xB": 1})) == {"0xA": large, "0xB": 1}
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["0xA", "0xB", ESCROW]), st.integers(1, 10**30), min_size=1), max_size=6
+    ).filter(bool)
+)
+def test_totals_are_the_sums_of_all_payouts_before(tmp_path_factory, plans):
+    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('payouts')}/ledger.db")
+    payouts = Payouts(ledger)
+    numbers = [record(payouts, f"0x{number}", lines) for number, lines in enumerate(plans)]
+    expected: Counter[str] = Counter()
+    for number, lines in zip(numbers, plans, strict=True):
+        assert payouts.totals_before("tickets", number) == dict(expected)
+        expected.update(lines)
+    ledger.close()

@@ -1,0 +1,85 @@
+"""Items: one for each content cluster, on one side only, chosen by nothing but themselves."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telefine_assets.programs.datasets import dataset_digest, items_of
+from telefine_assets.settings import SplitSettings
+from telefine_assets_tests.programs.examples import cleaned_tickets, cleaned_trace
+
+SPLIT = SplitSettings(key="k", validation_percent=30, holdout_percent=30)
+SIDES = ("train", "validation", "holdout")
+
+rows = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5), st.booleans()), max_size=30).map(
+    lambda drawn: [
+        cleaned_trace(f"tr-{at}", {"ticket": f"Ticket {n}".upper() if up else f"ticket {n}"}, {"n": at}, when, SPLIT)
+        for at, (n, when, up) in enumerate(drawn)
+    ]
+)
+
+
+@given(rows, st.integers(0, 3))
+@settings(deadline=None)
+def test_every_cluster_stands_once_on_one_side(cleaned, seed):
+    found = [item.cluster for side in SIDES for item in items_of(cleaned, side, 1000, seed)]
+    assert sorted(found) == sorted({each.cluster for each in cleaned})
+
+
+@given(rows)
+@settings(deadline=None)
+def test_the_first_trace_to_arrive_stands_for_its_cluster(cleaned):
+    for side in SIDES:
+        for item in items_of(cleaned, side, 1000, 0):
+            first = min((each.arrival_ms, each.trace_id) for each in cleaned if each.cluster == item.cluster)
+            assert item.trace_id == first[1]
+
+
+@given(rows.flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))), st.integers(1, 5))
+@settings(deadline=None)
+def test_the_order_of_rows_is_irrelevant(both, limit):
+    one, other = (items_of(some, "train", limit, 0) for some in both)
+    assert (one, dataset_digest(one)) == (other, dataset_digest(other))
+
+
+@given(st.integers(1, 20), st.integers(20, 60))
+@settings(deadline=None, max_examples=30)
+def test_more_rows_only_push_items_out_by_better_ranked_ones(limit, count):
+    cleaned = cleaned_tickets(60)
+    before = [item.cluster for item in items_of(cleaned[:count], "train", limit, 0)]
+    after = [item.cluster for item in items_of(cleaned, "train", limit, 0)]
+    fresh = {each.cluster for each in cleaned[count:]}
+    stayed = [cluster for cluster in after if cluster not in fresh]
+    assert stayed == before[: len(stayed)]
+
+
+def test_a_limit_takes_the_beginning_of_the_same_order():
+    cleaned = cleaned_tickets(60)
+    assert items_of(cleaned, "train", 5, 0) == items_of(cleaned, "train", 1000, 0)[:5]
+
+
+def test_the_seed_chooses_other_items():
+    cleaned = cleaned_tickets(100)
+    assert items_of(cleaned, "train", 5, 0) != items_of(cleaned, "train", 5, 1)
+
+
+def test_what_is_left_out_leaves_the_others_in_their_order():
+    cleaned = cleaned_tickets(60)
+    every = items_of(cleaned, "holdout", 1000, 0)
+    gone = {item.cluster for item in every[::2]}
+    assert items_of(cleaned, "holdout", 1000, 0, without=gone) == every[1::2]
+
+
+def test_the_digest_of_a_dataset_changes_with_a_label_its_source_and_the_order():
+    one = items_of(cleaned_tickets(30), "train", 1000, 0)
+    others = [one[1:], one[::-1]]
+    for change in ({"label": {"team": "other"}}, {"label_source": "output:x"}, {"contributor": None}):
+        others.append([type(one[0])(**{**vars(one[0]), **change}), *one[1:]])
+    assert len({dataset_digest(each) for each in [one, *others]}) == len(others) + 1
+
+
+def test_an_example_carries_the_signatures_fields_and_nothing_else():
+    (item, *_) = items_of(cleaned_tickets(30), "train", 1000, 0)
+    example = item.example()
+    assert set(example.keys()) == {"ticket", "team"}
+    assert dict(example.inputs()) == item.inputs
+    assert dict(example.labels()) == item.label

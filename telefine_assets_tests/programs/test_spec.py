@@ -1,0 +1,92 @@
+"""What a program is: read off its code, and refused with the setting's name when the code is not there."""
+
+import dspy
+import pytest
+
+from telefine_assets.errors import TelefineError
+from telefine_assets.programs.metrics import exact_match
+from telefine_assets.programs.spec import ProgramError
+from telefine_assets_tests.programs.examples import tickets_spec
+
+HERE = __name__
+not_a_function = 3
+
+
+def chain():
+    class Chain(dspy.Module):
+        def __init__(self):
+            super().__init__()
+            self.shorten = dspy.Predict("letter, language -> summary")
+            self.judge = dspy.Predict("summary -> team, urgency: int")
+
+    return Chain()
+
+
+def chain_with_other_type():
+    module = chain()
+    module.judge = dspy.Predict("summary -> team, urgency: str")
+    return module
+
+
+def no_module():
+    return "a prompt"
+
+
+def no_predictor():
+    return dspy.Module()
+
+
+def own_metric(example, prediction, trace=None):
+    return 1.0
+
+
+def test_fields_are_read_off_the_programs_signature():
+    spec = tickets_spec()
+    assert (spec.fields.inputs, spec.fields.outputs) == (("ticket",), ("team",))
+    assert list(spec.signatures) == ["sort"]
+    assert spec.metric.function is exact_match
+
+
+def test_a_chain_takes_the_inputs_of_the_first_and_gives_the_outputs_of_the_last():
+    spec = tickets_spec(module=f"{HERE}:chain")
+    assert spec.fields.inputs == ("letter", "language")
+    assert spec.fields.outputs == ("team", "urgency")
+
+
+def test_every_build_is_a_module_of_its_own():
+    spec = tickets_spec()
+    spec.build().sort.demos.clear()
+    assert len(spec.build().sort.demos) == 2
+
+
+def test_the_signature_digest_changes_with_a_fields_type():
+    one, same, other = (
+        tickets_spec(module=f"{HERE}:{name}").signature_digest for name in ("chain", "chain", "chain_with_other_type")
+    )
+    assert one == same != other
+
+
+def test_the_metric_digest_changes_with_the_metric():
+    assert tickets_spec().metric_digest != tickets_spec(metric=f"{HERE}:own_metric").metric_digest
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("no_such_package.x:build", "cannot be imported"),
+        (f"{HERE}:no_such_name", "has no 'no_such_name'"),
+        (f"{HERE}:not_a_function", "is not a function"),
+        (f"{HERE}:no_module", "returns str, not a dspy.Module"),
+        (f"{HERE}:no_predictor", "no dspy.Predict to compile"),
+    ],
+)
+def test_a_path_that_leads_to_no_program_is_refused_by_the_settings_name(module, says):
+    with pytest.raises(ProgramError, match=says) as refused:
+        tickets_spec(module=module)
+    assert "programs.tickets.module" in str(refused.value)
+
+
+@pytest.mark.parametrize("metric", ["no_such_package.x:metric", f"{HERE}:no_such_name", f"{HERE}:not_a_function"])
+def test_a_path_that_leads_to_no_metric_is_refused_by_the_settings_name(metric):
+    with pytest.raises(TelefineError, match=r"programs\.tickets\.metric"):
+        tickets_spec(metric=metric)

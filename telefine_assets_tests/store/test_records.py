@@ -1,0 +1,46 @@
+"""Records: one document for each program, stage and day."""
+
+import pytest
+
+from telefine_assets.canonical import digest_of
+from telefine_assets.store.files import Files
+from telefine_assets.store.records import RecordStore
+from telefine_assets.store.tables import MissingPartition
+
+DAY = "2026-11-02"
+
+
+@pytest.fixture
+def records(tmp_path):
+    return RecordStore(Files(str(tmp_path)))
+
+
+def test_what_was_written_is_read(records):
+    record = {"outcome": "nothing", "reason": "zu früh", "weights": [1, None, {"a": True}]}
+    assert records.write("tickets", "attestations", DAY, record) == digest_of(record)
+    assert records.read("tickets", "attestations", DAY) == record
+
+
+def test_the_same_record_has_the_same_digest_whatever_the_order_of_its_keys(records):
+    first = records.write("tickets", "attestations", DAY, {"a": 1, "b": 2})
+    assert records.write("tickets", "attestations", DAY, {"b": 2, "a": 1}) == first
+
+
+def test_a_stage_that_has_not_run_has_no_record(records):
+    assert records.find("tickets", "attestations", DAY) is None
+    with pytest.raises(MissingPartition, match=f"tickets/attestations has no record for {DAY}; materialise it first"):
+        records.read("tickets", "attestations", DAY)
+
+
+def test_programs_stages_and_days_do_not_share_records(records):
+    for program, stage, day in (("a", "s", DAY), ("b", "s", DAY), ("a", "t", DAY), ("a", "s", "2026-11-01")):
+        records.write(program, stage, day, {"of": [program, stage, day]})
+    assert records.read("a", "s", DAY) == {"of": ["a", "s", DAY]}
+    assert records.days("a", "s") == ["2026-11-01", DAY]
+
+
+def test_a_record_that_cannot_be_hashed_leaves_the_old_one(records):
+    records.write("a", "s", DAY, {"score": 1})
+    with pytest.raises(ValueError, match=r"NaN|nan"):
+        records.write("a", "s", DAY, {"score": float("nan")})
+    assert records.read("a", "s", DAY) == {"score": 1}
