@@ -180,10 +180,12 @@ def test_after_a_look_that_reached_it_every_item_retires_and_the_count_starts_ag
     assert not set(monday) & set(tuesday)
 
 
-def test_with_only_retired_items_nothing_is_certified(house):
+def test_with_only_retired_items_nothing_is_certified_and_no_look_is_spent(house):
     assert house.report().record["reached"]
+    calls, looks = house.knn.calls, house.looks()
     report = house.report(TUESDAY, CLEANED, house.compiled(seed=1))
-    assert (report.record["reached"], report.record["code"]) == (False, "no_items")
+    assert (report.record["reached"], report.record["code"]) == (False, "too_few_items")
+    assert (house.knn.calls, house.looks()) == (calls, looks)
 
 
 def test_running_an_old_look_again_sees_its_own_items_after_the_holdout_rotated(house):
@@ -207,7 +209,7 @@ def test_only_labels_that_somebody_expected_are_in_the_holdout(house):
     assert {item.label_source for item in held} == {"expectation:HUMAN:ann"}
     assert {item.trace_id for item in held} == {each.trace_id for each in CLEANED if each.split == "holdout"}
     report = house.report(cleaned=own)
-    assert (report.record["code"], house.knn.calls) == ("no_items", 0)
+    assert (report.record["code"], house.knn.calls) == ("too_few_items", 0)
 
 
 def test_an_expected_label_counts_even_when_a_copy_with_an_own_label_came_earlier():
@@ -241,6 +243,7 @@ def test_faults_that_pass_change_nothing(house, tmp_path):
 
 
 def test_inputs_of_any_shape_can_stand_in_the_evidence(house):
+    house.settings = SETTINGS.model_copy(update={"min_items": 1})
     odd = {"ticket": ["nested", 2**70, float("inf")]}
     split = program_settings(split={"key": "k", "validation_percent": 1, "holdout_percent": 98}).split
     rows = [cleaned_trace("odd", odd, {"team": "login"}, 1, split)]

@@ -49,8 +49,17 @@ def test_an_answered_call_is_not_asked_again_after_opening_anew(url, knn):
 def test_a_remembered_answer_needs_no_server(url, knn):
     with journaled(url, knn) as lm:
         first = ask(lm)
-    with journaled(url, knn, api_base="http://127.0.0.1:9/v1", num_retries=0) as lm:
+    knn.refuses = lambda prompt: True
+    with journaled(url, knn, num_retries=0) as lm:
         assert ask(lm) == first
+
+
+def test_a_model_of_the_same_name_on_another_server_is_another_model(url, knn):
+    with journaled(url, knn) as lm:
+        ask(lm)
+    with journaled(url, knn, api_base=f"{knn.api_base}/") as lm:
+        ask(lm)
+    assert knn.calls == 2
 
 
 def test_a_wrong_or_unreadable_answer_is_an_answer_and_stays(url, knn):
