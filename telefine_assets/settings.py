@@ -179,6 +179,7 @@ class CompileSettings(_Group):
     min_validation: int = Field(20, ge=1)
     max_train: int = Field(500, ge=1)
     max_validation: int = Field(300, ge=1)
+    max_lm_calls: int | None = Field(None, ge=1, description="Budget of one compile; remembered answers are free.")
     seed: int = Field(0, ge=0)
     strategies: tuple[StrategySettings, ...] = Field(min_length=1)
 

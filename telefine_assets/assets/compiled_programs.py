@@ -36,7 +36,8 @@ def build(line: Line) -> dg.AssetsDefinition:
         spec = load_spec(line.name, line.settings)
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         champion = Champions(ledger.open()).before(line.name, day)
-        with tracking.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
+        budget = line.settings.compile.max_lm_calls
+        with tracking.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open(), budget) as model:
             baseline = serving(spec, champion, store.evidence.get, model.identity)
             compiled = compile_day(spec, cleaned, baseline, line.settings.compile, model, context.log.info)
             record = compiled.to_record(model.identity)

@@ -38,6 +38,12 @@ class Payouts:
             same = select(payouts).where(payouts.c.attestation == attestation)
             row = connection.execute(same).first()
             if row is None:
+                of_day = select(payouts.c.attestation).where(payouts.c.program == program, payouts.c.day == day)
+                paid = connection.scalar(of_day)
+                if paid is not None:
+                    raise LedgerError(
+                        f"{program} {day} was already paid, by attestation {paid}; the gain of a day is paid once"
+                    )
                 connection.execute(
                     insert(payouts).values(attestation=attestation, program=program, day=day, pool=str(pool), plan=plan)
                 )

@@ -68,6 +68,8 @@ payouts = Table(
     Column("day", String(10), nullable=False),
     Column("pool", String(78), nullable=False),
     Column("plan", String(64), nullable=False),
+    # The gain of a day is paid once, whatever is attested about that day later.
+    UniqueConstraint("program", "day"),
 )
 
 payout_lines = Table(

@@ -39,6 +39,23 @@ class OpenLm:
         """Calls that went to the model; 0 without a journal, which does the counting."""
         return self.engine.asked if self.engine else 0
 
+    def check_budget(self) -> None:
+        """Refuse to go on once a call was refused for want of budget.
+
+        DSPy takes a refused call for one that failed, and would go on to
+        compare programs that were not asked everything.
+
+        Raises:
+            BudgetSpent: with what to change.
+        """
+        if self.engine and self.engine.refused:
+            from telefine_assets.lm.journal import BudgetSpent
+
+            raise BudgetSpent(
+                f"the budget of {self.engine.asked} language model calls is spent; raise compile.max_lm_calls. "
+                "Every answer is kept: run again, it goes on where it stopped"
+            )
+
     @property
     def remembered(self) -> int:
         """Calls that the journal answered."""
@@ -63,24 +80,32 @@ def identity_of(settings: LmSettings) -> dict[str, str]:
 
 
 @contextmanager
-def open_lm(settings: LmSettings, journal: AnswerJournal | None = None) -> Iterator[OpenLm]:
+def open_lm(
+    settings: LmSettings, journal: AnswerJournal | None = None, max_calls: int | None = None
+) -> Iterator[OpenLm]:
     """Open the model of the settings; the embedded one is started if it does not run yet.
 
-    With a ``journal`` no question is asked twice. Without one every call is made.
+    With a ``journal`` no question is asked twice, and at most ``max_calls`` are
+    asked. Without one every call is made.
     """
     if settings.model == "embedded":
         from telefine_assets.lm.embedded import embedded_model
 
         options = settings.embedded
         with embedded_model(threads=options.threads, state_dir=options.state_dir) as served:
-            yield _opened(settings, f"openai/{served.model}", served.api_base, None, journal)
+            yield _opened(settings, f"openai/{served.model}", served.api_base, None, journal, max_calls)
         return
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    yield _opened(settings, settings.model, settings.api_base, key, journal)
+    yield _opened(settings, settings.model, settings.api_base, key, journal, max_calls)
 
 
 def _opened(
-    settings: LmSettings, model: str, api_base: str | None, api_key: str | None, journal: AnswerJournal | None
+    settings: LmSettings,
+    model: str,
+    api_base: str | None,
+    api_key: str | None,
+    journal: AnswerJournal | None,
+    max_calls: int | None,
 ) -> OpenLm:
     import dspy
 
@@ -101,7 +126,7 @@ def _opened(
     # Two servers may serve different weights under one name; the embedded one
     # is known by its weights, and listens elsewhere every time.
     asked = identity | {"api_base": settings.api_base or ""}
-    engine = JournalEngine(direct, digest_of(asked), journal)
+    engine = JournalEngine(direct, digest_of(asked), journal, max_calls)
     lm = dspy.LM(model, cache=False, num_retries=0, engine=engine, **sampling)
     return OpenLm(lm, _adapter(settings), identity, settings.calls_in_flight, engine)
 

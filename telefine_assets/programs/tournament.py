@@ -103,6 +103,7 @@ def compete(
 
     Raises:
         TournamentError: when no item was answered for all contenders.
+        BudgetSpent: when more calls are wanted than the budget allows.
     """
     contenders = [_scored(spec, BASELINE, {"strategy": BASELINE}, baseline, validation, lm, say)]
     for position, settings in enumerate(strategies):
@@ -112,6 +113,7 @@ def compete(
             state = _compiled(spec, settings, trainset, validation, lm)
         except Exception as error:
             logger.warning("%s failed", name, exc_info=error)
+            lm.check_budget()
             contenders.append(Contender(name, settings.model_dump(), None, [], f"{type(error).__name__}: {error}"))
             continue
         contenders.append(_scored(spec, name, settings.model_dump(), state, validation, lm, say))
@@ -167,6 +169,7 @@ def _scored(
     say: Say,
 ) -> Contender:
     answers = score_program(load_state(spec, state), validation, spec.metric, lm)
+    lm.check_budget()
     contender = Contender(name, strategy, state, answers)
     right = sum(answer.score_ppm or 0 for answer in answers)
     say(f"{name}: {right / 10_000 / max(len(answers), 1):.1f} % of {len(answers)} validation items")

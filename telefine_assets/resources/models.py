@@ -54,12 +54,12 @@ class LmResource(dg.ConfigurableResource):
         )
 
     @contextmanager
-    def open(self, ledger: Ledger) -> Iterator[OpenLm]:
+    def open(self, ledger: Ledger, max_calls: int | None = None) -> Iterator[OpenLm]:
         """The model, with the ledger as the journal of its answers: nothing is asked twice."""
         from telefine_assets.ledger.answers import Answers
         from telefine_assets.lm.opening import open_lm
 
-        with open_lm(self.settings(), Answers(ledger)) as lm:
+        with open_lm(self.settings(), Answers(ledger), max_calls) as lm:
             yield lm
 
     def identity(self) -> dict[str, str]:

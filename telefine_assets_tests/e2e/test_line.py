@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from telefine_assets_tests.e2e.deployment import DAYS, KEY, Deployment, make_deployment, materialise_command
+from telefine_assets_tests.e2e.deployment import DAYS, KEY, ROOT, Deployment, make_deployment, materialise_command
 from telefine_assets_tests.knn_lm import KnnLm, knn_lm
 
 pytestmark = pytest.mark.xdist_group("line")
@@ -191,3 +191,51 @@ def test_with_run_per_dagster_run_one_mlflow_run_spans_the_dagster_run_and_fails
         ).fetchall()
     assert [status for status, _ in runs] == ["FINISHED", "FAILED"]
     assert len({run for _, run in runs}) == 2
+
+
+def test_every_telefine_and_dagster_command_in_the_documents_runs(deployment: Deployment, tmp_path: Path) -> None:
+    from telefine_assets_tests.test_docs import commands
+
+    ran = 0
+    for line in commands():
+        if not line.startswith(("telefine ", "dagster asset", "dg ")):
+            continue
+        line = line.replace("film_reviews", "tickets").replace("2026-11-02", LAST).replace("2026-01-01", LAST)
+        line = line.replace('group:"triage"', 'key:"tickets/traces"')
+        line = line.replace("dg launch", f"dg launch --target-path {ROOT}")
+        if "attest verify" in line:
+            deployment.run("telefine", "attest", "export", LAST, str(tmp_path / "out"))
+            line = f"telefine attest verify {tmp_path / 'out'}"
+        done = deployment.run("bash", "-c", line)
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}"
+        ran += 1
+    assert ran >= 6
+
+
+def test_dagster_dev_serves_the_graph_on_loopback(deployment: Deployment) -> None:
+    import json as json_module
+    import socket
+    import urllib.error
+    import urllib.request
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = deployment.start(
+        "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)
+    )
+    query = json_module.dumps({"query": "{assetNodes {assetKey {path}}}"}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"})
+    nodes: list[dict[str, dict[str, list[str]]]] = []
+    deadline = time.monotonic() + 90
+    try:
+        while len(nodes) < 8 and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    nodes = json_module.load(response)["data"]["assetNodes"]
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.5)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=60)
+    assert {tuple(node["assetKey"]["path"]) for node in nodes} >= {("tickets", "traces"), ("tickets", "champions")}

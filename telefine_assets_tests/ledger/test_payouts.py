@@ -18,7 +18,7 @@ def payouts(ledger):
 
 
 def record(payouts: Payouts, attestation: str, lines: dict[str, int], **other) -> int:
-    values = {"program": "tickets", "day": "2026-11-02", "pool": sum(lines.values()), "plan": "plan"} | other
+    values = {"program": "tickets", "day": f"day {attestation}", "pool": sum(lines.values()), "plan": "plan"} | other
     return payouts.record(attestation=attestation, lines=lines, **values)
 
 
@@ -77,6 +77,14 @@ def test_an_attestation_is_never_paid_a_second_time(payouts, other):
     with pytest.raises(LedgerError, match=r"attestation 0x1 was already paid by another plan \(plan\)"):
         record(payouts, "0x1", lines, **other)
     assert payouts.totals_before("tickets", record(payouts, "0x2", {"0xA": 1})) == {"0xA": 70}
+
+
+def test_the_gain_of_a_day_is_paid_once_whatever_is_attested_later(payouts):
+    record(payouts, "0x1", {"0xA": 70}, day="2026-11-02")
+    with pytest.raises(LedgerError, match=r"2026-11-02 was already paid, by attestation 0x1"):
+        record(payouts, "0x2", {"0xA": 70}, day="2026-11-02")
+    record(payouts, "0x3", {"0xA": 70}, day="2026-11-02", program="reviews")
+    assert payouts.totals_before("tickets", 99) == {"0xA": 70}
 
 
 def test_amounts_as_large_as_a_token_allows_lose_no_digit(payouts):

@@ -9,7 +9,7 @@ import pytest
 
 from telefine_assets.ledger.answers import Answers
 from telefine_assets.ledger.connection import Ledger
-from telefine_assets.lm.journal import JournalEngine
+from telefine_assets.lm.journal import BudgetSpent, JournalEngine
 from telefine_assets.lm.opening import identity_of, open_lm
 from telefine_assets_tests.knn_lm import MODEL, knn_lm, lm_settings
 from telefine_assets_tests.programs.tickets import build
@@ -21,11 +21,11 @@ def url(tmp_path):
 
 
 @contextmanager
-def journaled(url, knn, **changes):
+def journaled(url, knn, max_calls=None, **changes):
     """The model with the journal at ``url``, opened as a new process would."""
     ledger = Ledger(url)
     try:
-        with open_lm(lm_settings(knn, **changes), Answers(ledger)) as lm:
+        with open_lm(lm_settings(knn, **changes), Answers(ledger), max_calls) as lm:
             yield lm
     finally:
         ledger.close()
@@ -142,3 +142,15 @@ def test_without_a_journal_every_call_is_made(knn):
         assert ask(lm) == ask(lm)
         assert (lm.asked, lm.remembered) == (0, 0)
     assert knn.calls == 2
+
+
+def test_no_call_is_made_beyond_the_budget_and_remembered_answers_are_free(url, knn):
+    with journaled(url, knn, max_calls=1) as lm:
+        first = ask(lm, "the invoice")
+        assert ask(lm, "the invoice") == first
+        lm.check_budget()
+        with pytest.raises(dspy.utils.exceptions.LMError):
+            ask(lm, "the password")
+        with pytest.raises(BudgetSpent, match="max_lm_calls"):
+            lm.check_budget()
+    assert knn.calls == 1

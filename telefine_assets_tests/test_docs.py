@@ -1,0 +1,60 @@
+"""Documents tell the truth: commands that are named exist, links lead somewhere, settings load."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from telefine_assets.settings import load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", document.read_text(), re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every command line in a bash block of any document."""
+    lines = [line for each in DOCUMENTS for block in blocks(each, "bash") for line in block.splitlines()]
+    return [line.split("#")[0].strip() for line in lines if line.strip()]
+
+
+def test_every_make_target_in_the_documents_exists():
+    targets = {line.split()[1] for line in commands() if line.startswith("make ")}
+    assert {"demo", "test", "ui", "mlflow"} <= targets
+    for target in targets:
+        assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_settings_in_the_tutorial_are_valid(tmp_path):
+    (block,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
+    (tmp_path / "telefine.yaml").write_text(block)
+    settings = load_settings(tmp_path / "telefine.yaml")
+    assert list(settings.programs) == list(yaml.safe_load(block)["programs"])
+
+
+def test_the_program_in_the_tutorial_can_be_loaded(tmp_path, monkeypatch):
+    from telefine_assets.programs.spec import load_spec
+
+    code, *_ = blocks(ROOT / "docs" / "tutorial.md", "python")
+    (tmp_path / "triage_of_the_tutorial.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (block,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
+    (tmp_path / "telefine.yaml").write_text(block.replace("support.triage:build", "triage_of_the_tutorial:build"))
+    program = load_settings(tmp_path / "telefine.yaml").program("triage")
+    assert load_spec("triage", program).fields.outputs == ("queue",)
+
+
+def test_the_settings_of_this_checkout_are_valid():
+    assert list(load_settings(ROOT / "telefine.yaml").programs) == ["film_reviews"]
