@@ -28,7 +28,7 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 
 ui: $(VENV)/.ready $(DAGSTER_HOME)/dagster.yaml  ## Dagster on http://127.0.0.1:3000
-	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port 3000
 
 mlflow: $(VENV)/.ready  ## MLflow on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \

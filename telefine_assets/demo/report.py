@@ -124,7 +124,8 @@ def _payout(settings: Settings, console: Console, day: str, records: RecordStore
             paid.get(person.wallet, "0"),
         )
     for held in plan["escrow"]:
-        table.add_row("escrow", held["reason"], "", "", held["amount"])
+        demos = sum(len(each["trace_ids"]) for each in weights["weights"]["escrow"] if each["reason"] == held["reason"])
+        table.add_row("escrow", held["reason"], "", str(demos), held["amount"])
     table.add_section()
     table.add_row("sum", "", "", "", plan["pool"])
     console.print(table)
