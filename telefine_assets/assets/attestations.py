@@ -29,6 +29,7 @@ def build(line: Line) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import Attester, attest_records
         from telefine_assets.ledger.log import LogLeaves
+        from telefine_assets.ledger.looks import Looks
 
         day = context.partition_key
         records = {
@@ -38,7 +39,13 @@ def build(line: Line) -> dg.AssetsDefinition:
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
             evidence = store.evidence
             attester = Attester(
-                signer.domain(), signer.signer, signer.log_origin, LogLeaves(ledger.open()), evidence.put, evidence.find
+                signer.domain(),
+                signer.signer,
+                signer.log_origin,
+                LogLeaves(ledger.open()),
+                Looks(ledger.open()).extract,
+                evidence.put,
+                evidence.find,
             )
             record = attest_records(attester, line.name, day, line.settings.metric, records)
             digest = store.records.write(line.name, STAGE, day, record)
@@ -49,7 +56,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 "outcome": record["outcome"],
                 "why": record["reason"],
                 "attestation": metadata.table_of(["what", "value"], record.items()),
-                "verify": dg.MetadataValue.md(f"`telefine attest verify {record['uid'] or 'UID'}`"),
+                "verify": dg.MetadataValue.md(f"`telefine attest export {day} DIR`, then `telefine attest verify DIR`"),
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
         )

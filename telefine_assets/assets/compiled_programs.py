@@ -27,50 +27,56 @@ def build(line: Line) -> dg.AssetsDefinition:
         tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.ledger.champions import Champions
+        from telefine_assets.ledger.closing import standing_or
+        from telefine_assets.ledger.looks import Looks
         from telefine_assets.programs.champions import serving
-        from telefine_assets.programs.compiling import compile_day
+        from telefine_assets.programs.compiling import compile_record
         from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.records import table_to_cleaned
 
-        day = context.partition_key
+        day, settings = context.partition_key, line.settings.compile
         spec = load_spec(line.name, line.settings)
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
-        champion = Champions(ledger.open()).before(line.name, day)
-        budget = line.settings.compile.max_lm_calls
-        with tracking.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open(), budget) as model:
-            baseline = serving(spec, champion, store.evidence.get, model.identity)
-            compiled = compile_day(spec, cleaned, baseline, line.settings.compile, model, context.log.info)
-            record = compiled.to_record(model.identity)
-            for version in compiled.versions:
-                store.evidence.put(version.document)
-            record["evidence"] = {
-                "demos.json": store.evidence.put(compiled.demos_document()),
-                "trainset.jsonl": store.evidence.put(compiled.trainset_document()),
-            }
+        opened = lm.open(ledger.open(), settings.max_lm_calls)
+        with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as model:
+            evidence = store.evidence
+            record = standing_or(
+                Looks(ledger.open()).closed(line.name, day),
+                store.records.find(line.name, STAGE, day),
+                lambda: compile_record(
+                    spec,
+                    cleaned,
+                    serving(spec, Champions(ledger.open()).before(line.name, day), evidence.get, model.identity),
+                    settings,
+                    model,
+                    evidence.put,
+                    context.log.info,
+                ),
+            )
             digest = store.records.write(line.name, STAGE, day, record)
-            run.facts({"outcome": compiled.outcome, "baseline": baseline.digest, "candidate": record["candidate"]})
-            run.metrics(compiled.metrics() | {"lm_calls": model.asked, "lm_calls_remembered": model.remembered})
+            run.facts({name: record[name] for name in ("outcome", "baseline", "candidate")})
+            scores = {f"validation/{each['name']}": each["mean_ppm"] / 1e6 for each in record["standings"] if each["n"]}
+            run.metrics({**scores, "lm_calls": model.asked, "lm_calls_remembered": model.remembered})
             registered = [
-                run.register_program(line.name, version.digest, version.document, compiled.reason)
-                for version in compiled.versions[1:]
+                run.register_program(line.name, version, evidence.get(version), record["reason"])
+                for version in [record["candidate"]]
+                if version
             ]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),
             metadata={
-                "outcome": compiled.outcome,
-                "why": compiled.reason,
+                "outcome": record["outcome"],
+                "why": record["reason"],
                 "candidate": record["candidate"] or "none",
-                "baseline": baseline.digest,
-                "items": metadata.counts(
-                    {"train": len(compiled.trainset), "validation": len(compiled.validation)}, "items"
-                ),
+                "baseline": record["baseline"],
+                "items": metadata.counts({side: record[side]["n"] for side in ("trainset", "validation")}, "items"),
                 "tournament": metadata.table_of(
-                    ["contender", "validation score", "demos", "failed with"],
-                    [(s.name, s.percent, s.demos, s.error) for s in compiled.standings],
+                    ["contender", "validation score (ppm)", "items", "demos", "failed with"],
+                    [(s["name"], s["mean_ppm"], s["n"], s["demos"], s["error"]) for s in record["standings"]],
                 ),
                 "demos": metadata.table_of(
                     ["demo", "trace", "contributor", "the program's own output"],
-                    [(d.position, d.trace_id, d.contributor, d.augmented) for d in compiled.demos],
+                    [(d["position"], d["trace_id"], d["contributor"], d["augmented"]) for d in record["demos"]],
                 ),
                 "lm_calls": model.asked,
                 "lm_calls_remembered": model.remembered,

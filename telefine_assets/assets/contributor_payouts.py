@@ -16,7 +16,7 @@ def build(line: Line) -> dg.AssetsDefinition:
 
     @dg.asset(
         **line.look(STAGE, {"ethereum"}, "1"),
-        deps=[line.same_day("attestations"), line.same_day("contributor_weights")],
+        deps=[line.same_day("champions"), line.same_day("attestations"), line.same_day("contributor_weights")],
         description="Integer amounts that sum to the pool, once per attestation, in a cumulative Merkle tree; "
         "or the record that says why nothing is paid.",
     )
@@ -29,14 +29,16 @@ def build(line: Line) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import reverify
         from telefine_assets.ledger.payouts import Payouts
-        from telefine_assets.payouts.paying import pay_attested
+        from telefine_assets.payouts.paying import Books, pay_attested
 
         day = context.partition_key
         attestation = store.records.read(line.name, "attestations", day)
+        champion = store.records.read(line.name, "champions", day)
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
             verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
             settings = line.settings.payout
-            record = pay_attested(line.name, day, verified, settings, Payouts(ledger.open()), store.evidence.put)
+            books = Books(Payouts(ledger.open()), store.evidence.put, store.evidence.get)
+            record = pay_attested(line.name, day, verified, champion, settings, books)
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "root": record["root"]})
         plan = record["plan"] or {"payments": [], "escrow": []}

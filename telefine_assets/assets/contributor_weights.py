@@ -5,7 +5,7 @@ import dagster as dg
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
 from telefine_assets.resources.mlflow_runs import MlflowResource
-from telefine_assets.resources.storage import StoreResource
+from telefine_assets.resources.storage import LedgerResource, StoreResource
 
 STAGE = "contributor_weights"
 
@@ -20,39 +20,43 @@ def build(line: Line) -> dg.AssetsDefinition:
         "what cannot be given to a wallet is in escrow.",
     )
     def contributor_weights(
-        context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
+        context: dg.AssetExecutionContext, store: StoreResource, ledger: LedgerResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
-        from telefine_assets.attribution.weighing import weigh
+        from telefine_assets.attribution.weighing import weigh_day
+        from telefine_assets.ledger.closing import standing_or
+        from telefine_assets.ledger.looks import Looks
         from telefine_assets.traces.records import table_to_cleaned
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
+        cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
-            weighed = weigh(
-                compiled["demos"],
-                table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day))),
+            record = standing_or(
+                Looks(ledger.open()).closed(line.name, day),
+                store.records.find(line.name, STAGE, day),
+                lambda: weigh_day(compiled, cleaned, store.evidence.put),
             )
-            record = weighed.to_record() | {"evidence": {"attribution.json": store.evidence.put(weighed.facts)}}
             digest = store.records.write(line.name, STAGE, day, record)
-            run.metrics({"wallets": len(weighed.table.lines), "escrow_ppm": weighed.table.escrow_ppm})
-        weights = {each.address: each for each in weighed.table.lines}
+            weights = {each["address"]: each for each in record["weights"]["lines"]}
+            escrow = record["weights"]["escrow"]
+            run.metrics({"wallets": len(weights), "escrow_ppm": sum(each["weight_ppm"] for each in escrow)})
+        nothing = {"trace_ids": [], "weight_ppm": 0}
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),
             metadata={
                 "weights": metadata.table_of(
                     ["contributor", "traces in the window", "demos used", "weight (ppm)"],
                     [
-                        (who, given, len(weights[who].trace_ids), weights[who].weight_ppm)
-                        if who in weights
-                        else (who, given, 0, 0)
-                        for who, given in weighed.given.items()
+                        (who, given, len(mine["trace_ids"]), mine["weight_ppm"])
+                        for who, given in record["given"].items()
+                        for mine in [weights.get(who, nothing)]
                     ],
                 ),
                 "escrow": metadata.table_of(
                     ["reason", "weight (ppm)", "traces"],
-                    [(each.reason, each.weight_ppm, ", ".join(each.trace_ids)) for each in weighed.table.escrow],
+                    [(each["reason"], each["weight_ppm"], ", ".join(each["trace_ids"])) for each in escrow],
                 ),
-                "nothing_because": weighed.table.reason or "",
+                "nothing_because": record["weights"]["reason"] or "",
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
         )

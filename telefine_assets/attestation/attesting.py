@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,14 +11,14 @@ from telefine_assets.attestation.bundle import AttestationBundle, attest
 from telefine_assets.attestation.claim import Claim, EvidenceFile, HoldoutCommitment, Named, StatedWeights
 from telefine_assets.attestation.eas import EasDomain, Envelope
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
-from telefine_assets.attestation.files import NAMES, read_comparison, recheck, stated
+from telefine_assets.attestation.files import LOOKS, NAMES, EvidenceContradiction, read_comparison, recheck, stated
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.log_receipt import attestation_leaf, make_receipt, sign_head
 from telefine_assets.attestation.policy import SignerPolicy, TrustedSigner
 from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundle
 from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights
-from telefine_assets.canonical import sha256_hex
+from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.payouts.merkle import shares_root
 
@@ -47,6 +48,8 @@ class Attester:
     origin: str
     """Name of the log."""
     leaves: Leaves
+    looks: Callable[[str, str], list[dict[str, object]]]
+    """The ledger's extract for a program and a look (``Looks.extract``)."""
     put: Callable[[bytes], str]
     find: Callable[[str], bytes | None]
 
@@ -77,6 +80,9 @@ def claim_of(program: str, day: str, metric: str, files: Mapping[str, bytes]) ->
         EvidenceContradiction: when the files do not support a claim.
     """
     derived = recheck(files)
+    for name, wanted in (("program", program), ("partition", day)):
+        if derived[name] != wanted:
+            raise EvidenceContradiction(f"{LOOKS}: {name} is {derived[name]!r}, this is {wanted!r}")
     rows, rules, look = read_comparison(files)
     table = recompute_weights(files[FACTS_FILE])
     return Claim(
@@ -123,6 +129,9 @@ def attest_records(
         return {"outcome": NOT_REACHED, "reason": report["sentence"], **nothing}
     digests = {name: digest for record in records.values() for name, digest in record["evidence"].items()}
     files = {name: _whole(attester.find, name, digests[name]) for name in NAMES}
+    last = json.loads(files[LOOKS])[-1]
+    if files[LOOKS] != canonical_json(attester.looks(program, last["look_key"])):
+        raise EvidenceContradiction(f"{LOOKS}: is not what the ledger says of look {last['k']} of {last['day']}")
     attested = attest_claim(attester, claim_of(program, day, metric, files))
     attester.put(attested.bundle.to_bytes())
     return {"outcome": ATTESTED, "reason": report["sentence"], **attested.to_record()}
@@ -140,7 +149,8 @@ def attest_claim(attester: Attester, claim: Claim) -> Attested:
     signer = attester.signer()
     bundle = attest(claim, attester.domain, signer)
     envelope = Envelope.from_json(bundle.envelope)
-    index = attester.leaves.append(envelope.uid, attestation_leaf(envelope))
+    leaf = attestation_leaf(envelope)
+    index = attester.leaves.append("0x" + leaf_hash(leaf).hex(), leaf)
     log = MerkleLog(leaf_hash(leaf) for leaf in attester.leaves.leaves(index + 1))
     bundle = bundle.with_receipt(make_receipt(log, index, sign_head(log, attester.origin, signer)))
     policy = own_policy(attester.domain, signer.address, attester.origin)

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from telefine_assets.attestation.claim import Decision as StatedDecision
@@ -23,7 +23,7 @@ from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.statement import decision_record
 from telefine_assets.attribution.facts import FACTS_FILE, read_facts
 from telefine_assets.canonical import canonical_json, digest_of, sha256_hex
-from telefine_assets.deltaone.decision import decide
+from telefine_assets.deltaone.decision import decide, decided
 from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
 from telefine_assets.errors import TelefineError
 from telefine_assets.traces.clusters import cluster_of
@@ -56,7 +56,8 @@ def stated(decision: Decision) -> StatedDecision:
         wins=decision.wins,
         losses=decision.losses,
         unresolved=decision.unresolved,
-        grade=decision.grade,
+        # Reached at the margin, an interval may still touch zero: then there is no grade.
+        grade=decision.grade or "reached",
         method=decision.method,
     )
 
@@ -76,13 +77,18 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
             raise EvidenceContradiction(f"{name}: not among the evidence")
     rows, rules, look = read_comparison(files)
     decision = decide(rows, rules, look)
-    _same(REPORT, "decision", decision.to_record(), _json(files, REPORT)["decision"])
+    _same(REPORT, "decision", decided(decision.to_record()), decided(_json(files, REPORT)["decision"]))
     if not decision.reached:
         raise EvidenceContradiction(f"{ROWS}: the results do not reach DeltaOne ({decision.code})")
     candidate = _json(files, CANDIDATE)
-    _check_look(files, look)
+    last = _check_look(files, look, rules)
+    _check_rows(files, rows, look)
     _check_demos(files, candidate)
+    for name in (CANDIDATE, BASELINE):
+        _same(name, "program", last["program"], _json(files, name)["program"])
     return {
+        "program": last["program"],
+        "partition": last["day"],
         "candidateVersion": sha256_hex(files[CANDIDATE]),
         "baselineVersion": sha256_hex(files[BASELINE]),
         "decision": decision_record(stated(decision)),
@@ -105,8 +111,8 @@ def traceset_root(trainset: bytes) -> str:
     return MerkleLog(leaf_hash(line) for line in trainset.splitlines()).root().hex()
 
 
-def _check_look(files: Mapping[str, bytes], look: Look) -> None:
-    """The look is the last of the ledger's extract, and counted right."""
+def _check_look(files: Mapping[str, bytes], look: Look, rules: Rules) -> dict[str, Any]:
+    """The look is the last of the ledger's extract, and counted right; returns that look."""
     looks = _json(files, LOOKS)
     _same(LOOKS, "k", [row["k"] for row in looks], list(range(1, look.number + 1)))
     last = looks[-1]
@@ -114,8 +120,18 @@ def _check_look(files: Mapping[str, bytes], look: Look) -> None:
     _same(LOOKS, "candidate", last["candidate"], sha256_hex(files[CANDIDATE]))
     _same(LOOKS, "metric", last["metric"], look.metric_digest)
     _same(LOOKS, "item_list", last["item_list"], look.holdout_digest)
+    _same(LOOKS, "alpha", last["alpha"], rules.alpha)
     _same(REPORT, "look.baseline_version", look.baseline_version, last["baseline"])
     _same(REPORT, "look.candidate_version", look.candidate_version, last["candidate"])
+    return dict(last)
+
+
+def _check_rows(files: Mapping[str, bytes], rows: Sequence[PairedItem], look: Look) -> None:
+    """The rows are all items of the look and no others, and none of them was learnt from."""
+    _same(ROWS, "items", _items_digest(rows), look.holdout_digest)
+    learnt = {json.loads(line)["cluster"] for line in files[TRAINSET].splitlines()}
+    if learnt & {row.item for row in rows}:
+        raise EvidenceContradiction(f"{ROWS}: has an item that is in {TRAINSET}")
 
 
 def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> None:
@@ -126,12 +142,19 @@ def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> No
         shown += [cluster_of({name: demo.get(name) for name in inputs}) for demo in part["demos"]]
     demos = _json(files, DEMOS)
     _same(DEMOS, "clusters", sorted(demo["cluster"] for demo in demos), sorted(shown))
-    used, _ = read_facts(files[FACTS_FILE])
-    _same(FACTS_FILE, "demos", {demo.trace_id for demo in used}, {demo["trace_id"] for demo in demos})
-    lines = (json.loads(line) for line in files[TRAINSET].splitlines())
-    trained = {line["trace_id"] for line in lines if line["side"] == "train"}
-    if not trained.issuperset(demo["trace_id"] for demo in demos):
-        raise EvidenceContradiction(f"{DEMOS}: has a trace that is not in the trainset")
+    used, arrivals = read_facts(files[FACTS_FILE])
+    weighed = {(demo.trace_id, demo.cluster, demo.quality_ppm) for demo in used}
+    _same(FACTS_FILE, "demos", weighed, {(demo["trace_id"], demo["cluster"], demo["quality_ppm"]) for demo in demos})
+    arrived = {arrival.trace_id: arrival.contributor for arrival in arrivals}
+    lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
+    trained = {line["trace_id"]: line for line in lines if line["side"] == "train"}
+    for demo in demos:
+        trace_id = demo["trace_id"]
+        if trace_id not in trained:
+            raise EvidenceContradiction(f"{DEMOS}: trace {trace_id} is not in the trainset")
+        for name in ("cluster", "trace_digest", "contributor"):
+            _same(TRAINSET, f"{name} of {trace_id}", demo[name], trained[trace_id][name])
+        _same(FACTS_FILE, f"contributor of {trace_id}", demo["contributor"], arrived.get(trace_id))
 
 
 def _items_digest(rows: Iterable[PairedItem]) -> str:

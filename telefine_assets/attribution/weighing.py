@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.attribution.facts import recompute_weights, write_facts
+from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights, write_facts
 from telefine_assets.attribution.usage import Arrival, UsedDemo
 from telefine_assets.attribution.weights import WeightTable
 from telefine_assets.traces.records import CleanedTrace
@@ -22,7 +22,7 @@ class Weighed:
     """Cleaned traces of the window by wallet, used or not."""
 
     def to_record(self) -> dict[str, Any]:
-        """Canonical JSON form."""
+        """Canonical JSON form, without the evidence."""
         return {"weights": self.table.to_record(), "given": self.given}
 
 
@@ -45,3 +45,15 @@ def weigh(demos: Iterable[Mapping[str, Any]], cleaned: Iterable[CleanedTrace]) -
     facts = write_facts(used, arrivals)
     # From the bytes that are kept, so that what a verifier recomputes is what was decided.
     return Weighed(recompute_weights(facts), facts, dict(sorted(given.items())))
+
+
+def weigh_day(
+    compiled: Mapping[str, Any], cleaned: Iterable[CleanedTrace], put: Callable[[bytes], str]
+) -> dict[str, Any]:
+    """Weigh the contributors of a day's candidate and keep the facts as evidence; returns the stage's record."""
+    weighed = weigh(compiled["demos"], cleaned)
+    return {
+        "candidate": compiled["candidate"],
+        **weighed.to_record(),
+        "evidence": {FACTS_FILE: put(weighed.facts)},
+    }

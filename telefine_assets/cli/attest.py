@@ -48,6 +48,8 @@ def verify(
         raise typer.Exit(1) from None
     decision = found.claim.decision
     typer.echo(f"valid: {found.uid}")
+    if policy is None:
+        typer.echo("  note        the policy came with the attestation: compare the signer with the one you know")
     typer.echo(f"  signed by   {found.signer}, at position {found.log_index} of the log")
     typer.echo(f"  program     {found.claim.program} {found.claim.candidate_version[:12]}, day {found.claim.partition}")
     typer.echo(
@@ -76,6 +78,8 @@ def export(
     settings = load_settings()
     files = Files(settings.store.uri)
     records, evidence = RecordStore(files), EvidenceStore(files)
+    if program is None and len(settings.programs) > 1:
+        raise TelefineError(f"name the program with --program: {', '.join(settings.programs)}")
     for name in [program] if program else list(settings.programs):
         for day in records.days(name, "attestations"):
             record = records.read(name, "attestations", day)

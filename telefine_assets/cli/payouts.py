@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from telefine_assets.errors import TelefineError
+
 app = typer.Typer(no_args_is_help=True, help="Show payouts.")
 
 
@@ -23,10 +25,16 @@ def show(day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; al
 
     settings = load_settings()
     records = RecordStore(Files(settings.store.uri))
-    for name in settings.programs:
-        for each in records.days(name, "contributor_payouts"):
-            if day in (None, each):
-                _print(name, each, records.read(name, "contributor_payouts", each))
+    found = [
+        (name, each)
+        for name in settings.programs
+        for each in records.days(name, "contributor_payouts")
+        if day in (None, each)
+    ]
+    if not found:
+        raise TelefineError(f"no payout record of {day or 'any day'}; materialise contributor_payouts first")
+    for name, each in found:
+        _print(name, each, records.read(name, "contributor_payouts", each))
 
 
 def _print(program: str, day: str, record: dict[str, Any]) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from telefine_assets.canonical import canonical_json, canonical_lines, digest_of
-from telefine_assets.deltaone.decision import decide, public_view
+from telefine_assets.deltaone.decision import decide, decided, public_view
 from telefine_assets.deltaone.evaluation import paired
 from telefine_assets.deltaone.figures import forest_plot
 from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
 from telefine_assets.deltaone.report import ReportContext, markdown
-from telefine_assets.ledger.records import LookRequest, RecordedLook
+from telefine_assets.ledger.records import ClosedDay, LookRequest, RecordedLook
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.datasets import Item, dataset_digest, items_of
 from telefine_assets.programs.spec import ProgramSpec
@@ -27,6 +27,7 @@ from telefine_assets.traces.records import CleanedTrace
 
 NO_CANDIDATE = "no_candidate"
 TOO_FEW = "too_few_items"
+TOO_MANY_UNRESOLVED = "too_many_unresolved"
 
 
 class LooksLedger(Protocol):
@@ -38,6 +39,14 @@ class LooksLedger(Protocol):
 
     def record(self, request: LookRequest, epoch: int, item_list: str) -> RecordedLook:
         """Take a look, or return it if it was taken."""
+        ...
+
+    def closed(self, program: str, day: str) -> ClosedDay | None:
+        """The look of a day that reached DeltaOne, or None."""
+        ...
+
+    def concluded(self, look_key: str) -> str | None:
+        """Digest of the record that a look ended with, or None."""
         ...
 
     def conclude(self, look_key: str, reached: bool, report: str) -> None:
@@ -132,35 +141,59 @@ def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Seq
         compiled: the record of ``compiled_programs`` for the day.
         cleaned: the cleaned traces of the window.
     """
+    spec, looks = bench.spec, bench.looks
+    closed = looks.closed(spec.name, day)
+    if closed is not None:
+        return _shown(bench, json.loads(bench.get(closed.record)))
     if compiled["candidate"] is None:
         return _no_look(NO_CANDIDATE, f"No candidate to compare: {compiled['reason']}.")
     baseline, candidate = (Version(bench.get(compiled[side])) for side in ("baseline", "candidate"))
     prepared = prepare(bench, day, cleaned, baseline, candidate)
+    ended = looks.concluded(prepared.request.look_key)
+    if ended is not None:
+        return _shown(bench, json.loads(bench.get(ended)))
     if len(prepared.items) < bench.settings.min_items:
         # Known before anything is asked: no look is spent on it.
         have, need = len(prepared.items), bench.settings.min_items
         return _no_look(TOO_FEW, f"{have} of the {need} held-out items that a look needs: wait for more corrections.")
     compared = compare(bench, prepared, baseline, candidate)
-    decision = compared.decision
+    record = _record(bench, compared, baseline, candidate)
+    # With too many items unresolved nothing was decided: the same look may ask them again.
+    if compared.decision.code != TOO_MANY_UNRESOLVED:
+        looks.conclude(prepared.request.look_key, record["reached"], bench.put(canonical_json(record)))
+    return _shown(bench, record)
+
+
+def _record(bench: Bench, compared: Comparison, baseline: Version, candidate: Version) -> dict[str, Any]:
+    extract = bench.looks.extract(bench.spec.name, compared.recorded.look_key)
     evidence = {
         "rows.jsonl": bench.put(compared.rows_document()),
         "report.json": bench.put(compared.report_document(rules_of(bench.settings))),
-        "looks.json": bench.put(canonical_json(bench.looks.extract(bench.spec.name, compared.recorded.look_key))),
+        "looks.json": bench.put(canonical_json(extract)),
         "baseline.json": baseline.digest,
         "candidate.json": candidate.digest,
     }
-    bench.looks.conclude(compared.recorded.look_key, decision.reached, evidence["report.json"])
-    public = public_view(decision)
-    record = {
-        "reached": decision.reached,
+    public = public_view(compared.decision)
+    return {
+        "reached": compared.decision.reached,
         "code": public["code"],
         "sentence": public["sentence"],
+        "candidate": candidate.digest,
         "public": public,
         "evidence": evidence,
     }
-    context = ReportContext(bench.spec.name, bench.spec.metric_name, compared.look, compared.rows)
+
+
+def _shown(bench: Bench, record: dict[str, Any]) -> Report:
+    """A record with its Markdown, figure and numbers, from the evidence."""
+    report = json.loads(bench.get(record["evidence"]["report.json"]))
+    rows = [
+        PairedItem.from_record(json.loads(line)) for line in bench.get(record["evidence"]["rows.jsonl"]).splitlines()
+    ]
+    decision, look = Decision.from_record(report["decision"]), Look.from_record(report["look"])
+    context = ReportContext(bench.spec.name, bench.spec.metric_name, look, rows)
     shown = ("delta_ppm", "baseline_ppm", "candidate_ppm", "lower_ppm", "n", "unresolved", "k")
-    metrics = {name: float(public[name]) for name in shown if public.get(name) is not None}
+    metrics = {name: float(record["public"][name]) for name in shown if record["public"].get(name) is not None}
     return Report(record, markdown(decision, context), forest_plot(decision), metrics)
 
 
@@ -201,7 +234,7 @@ def compare(bench: Bench, prepared: Prepared, baseline: Version, candidate: Vers
 
 
 def _no_look(code: str, sentence: str) -> Report:
-    record = {"reached": False, "code": code, "sentence": sentence, "public": {}, "evidence": {}}
+    record = {"reached": False, "code": code, "sentence": sentence, "public": {}, "evidence": {}, "candidate": None}
     return Report(record, sentence, None, {})
 
 
@@ -210,7 +243,7 @@ def decide_again(evidence: Mapping[str, str], get: Callable[[str], bytes]) -> tu
     report = json.loads(get(evidence["report.json"]))
     rows = [PairedItem.from_record(json.loads(line)) for line in get(evidence["rows.jsonl"]).splitlines()]
     again = decide(rows, Rules.from_record(report["rules"]), Look.from_record(report["look"]))
-    return report["decision"], again.to_record()
+    return decided(report["decision"]), decided(again.to_record())
 
 
 def _every_hundred(say: Callable[[str], None]) -> Callable[[str, int, int], None]:

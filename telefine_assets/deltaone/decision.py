@@ -8,7 +8,7 @@ and its test.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
@@ -207,6 +207,11 @@ def _with_reason(decision: Decision, reason: Reason) -> Decision:
 def _toward_zero(total: int, n: int) -> int:
     """The mean in whole ppm, rounded toward zero, so that neither side is flattered."""
     return total // n if total >= 0 else -(-total // n)
+
+
+def decided(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a decision's record that decides: words and plans may be put better one day."""
+    return {key: value for key, value in record.items() if key not in ("sentence", "required_n", "detectable_ppm")}
 
 
 def public_view(decision: Decision) -> dict[str, Any]:

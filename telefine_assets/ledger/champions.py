@@ -28,11 +28,16 @@ class Champions:
         """The champion that serves now. None: the first version."""
         return self._latest(select(champions).where(champions.c.program == program))
 
+    def of(self, attestation: str) -> Champion | None:
+        """The promotion that an attestation brought about, or None."""
+        return self._latest(select(champions).where(champions.c.attestation == attestation))
+
     def promote(self, champion: Champion) -> None:
         """Record a promotion; the same promotion again changes nothing.
 
         Raises:
-            LedgerError: when the attestation already promoted something else.
+            LedgerError: when the attestation already promoted something else, or
+                a later day's candidate serves already.
         """
         with self._ledger.writing() as connection:
             row = (
@@ -41,6 +46,14 @@ class Champions:
                 .first()
             )
             if row is None:
+                later = select(champions.c.day).where(
+                    champions.c.program == champion.program, champions.c.day >= champion.day
+                )
+                day = connection.scalar(later.limit(1))
+                if day is not None:
+                    raise LedgerError(
+                        f"{champion.program}: the candidate of {day} serves already; {champion.day} comes too late"
+                    )
                 connection.execute(insert(champions).values(**vars(champion)))
             elif any(row[key] != value for key, value in vars(champion).items()):
                 raise LedgerError(f"attestation {champion.attestation} already promoted {row['version']}")

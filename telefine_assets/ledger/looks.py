@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import func, insert, select
 
 from telefine_assets.ledger.connection import Ledger, LedgerError
-from telefine_assets.ledger.records import LookRequest, RecordedLook
+from telefine_assets.ledger.records import ClosedDay, LookRequest, RecordedLook
 from telefine_assets.ledger.schema import look_outcomes, looks
 
 
@@ -67,8 +67,27 @@ class Looks:
                 )
             return RecordedLook(row["seq"], row["epoch"], row["k"], row["item_list"], row["look_key"])
 
+    def concluded(self, look_key: str) -> str | None:
+        """Digest of the record that a look ended with, or None while it has not ended."""
+        query = select(look_outcomes.c.report).where(look_outcomes.c.look_key == look_key)
+        with self._ledger.reading() as connection:
+            return connection.scalar(query)
+
+    def closed(self, program: str, day: str) -> ClosedDay | None:
+        """The look of that day that reached DeltaOne, or None."""
+        query = (
+            select(looks.c.baseline, looks.c.candidate, look_outcomes.c.report)
+            .join(look_outcomes, look_outcomes.c.look_key == looks.c.look_key)
+            .where(looks.c.program == program, looks.c.day == day, look_outcomes.c.reached == 1)
+        )
+        with self._ledger.reading() as connection:
+            row = connection.execute(query.order_by(looks.c.seq)).first()
+        return ClosedDay(*row) if row else None
+
     def conclude(self, look_key: str, reached: bool, report: str) -> None:
-        """Write what came of a look; writing the same again changes nothing.
+        """Write what came of a look, ``report`` being the digest of its record.
+
+        Writing the same again changes nothing.
 
         Raises:
             LedgerError: when another outcome stands in the ledger, or no such look was taken.

@@ -66,13 +66,21 @@ class Payouts:
         query = select(payout_lines.c.payee, payout_lines.c.amount).where(payout_lines.c.attestation == attestation)
         return {payee: int(amount) for payee, amount in connection.execute(query)}
 
-    def totals_before(self, program: str, seq: int) -> dict[str, int]:
-        """What each payee of ``program`` had been granted by the payouts before ``seq``."""
+    def plan_of(self, attestation: str) -> str | None:
+        """Digest of the plan by which an attestation was paid, or None."""
+        query = select(payouts.c.plan).where(payouts.c.attestation == attestation)
+        with self._ledger.reading() as connection:
+            return connection.scalar(query)
+
+    def totals_before(self, program: str, seq: int | None) -> dict[str, int]:
+        """What each payee of ``program`` had been granted by the payouts before ``seq``; by all of them with None."""
         query = (
             select(payout_lines.c.payee, payout_lines.c.amount)
             .join(payouts, payouts.c.attestation == payout_lines.c.attestation)
-            .where(payouts.c.program == program, payouts.c.seq < seq)
+            .where(payouts.c.program == program)
         )
+        if seq is not None:
+            query = query.where(payouts.c.seq < seq)
         totals: dict[str, int] = defaultdict(int)
         with self._ledger.reading() as connection:
             for payee, amount in connection.execute(query):

@@ -32,6 +32,16 @@ class RecordedLook:
 
 
 @dataclass(frozen=True)
+class ClosedDay:
+    """A day whose look reached DeltaOne: it stands, whatever becomes of its traces later."""
+
+    baseline: str
+    candidate: str
+    record: str
+    """Digest of the stage's record, in the evidence."""
+
+
+@dataclass(frozen=True)
 class Champion:
     """A version in force from the end of ``day`` on."""
 

@@ -16,11 +16,7 @@ from typing import Any, Protocol
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
 
 from telefine_assets.canonical import sha256_hex
-from telefine_assets.errors import TelefineError
-
-
-class BudgetSpent(TelefineError):
-    """More calls were wanted than the settings allow. What was answered is kept."""
+from telefine_assets.lm.opening import BudgetSpent
 
 
 class AnswerJournal(Protocol):

@@ -9,10 +9,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
+from telefine_assets.errors import TelefineError
 from telefine_assets.settings import LmSettings
 
 if TYPE_CHECKING:
     from telefine_assets.lm.journal import AnswerJournal, JournalEngine
+
+
+class BudgetSpent(TelefineError):
+    """More calls were wanted than the settings allow. What was answered is kept."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,6 @@ class OpenLm:
             BudgetSpent: with what to change.
         """
         if self.engine and self.engine.refused:
-            from telefine_assets.lm.journal import BudgetSpent
-
             raise BudgetSpent(
                 f"the budget of {self.engine.asked} language model calls is spent; raise compile.max_lm_calls. "
                 "Every answer is kept: run again, it goes on where it stopped"
@@ -69,6 +72,7 @@ def identity_of(settings: LmSettings) -> dict[str, str]:
         "adapter": settings.adapter,
         "temperature": repr(settings.temperature),
         "max_tokens": str(settings.max_tokens),
+        "dspy": version("dspy"),
     }
     if settings.model == "embedded":
         from telefine_assets.lm.embedded import model_identity

@@ -30,8 +30,12 @@ class PayoutLedger(Protocol):
         """Record a payout once; returns its sequence number."""
         ...
 
-    def totals_before(self, program: str, seq: int) -> dict[str, int]:
-        """What each payee had been granted before."""
+    def totals_before(self, program: str, seq: int | None) -> dict[str, int]:
+        """What each payee had been granted before; by now, without a number."""
+        ...
+
+    def plan_of(self, attestation: str) -> str | None:
+        """Digest of the plan by which an attestation was paid, or None."""
         ...
 
 
@@ -43,7 +47,7 @@ class Paid:
     claims: ClaimSet
 
     def claims_document(self) -> bytes:
-        """Totals and proofs of all wallets, and the tree in ``standard-v1`` form."""
+        """Totals and claim proofs of all wallets, under one root."""
         return canonical_json(
             {
                 "root": self.claims.root,
@@ -60,15 +64,24 @@ class Paid:
         return {"plan": self.plan.to_record(), "root": self.claims.root, "totals": self.claims.totals.to_record()}
 
 
+@dataclass(frozen=True)
+class Books:
+    """Where payouts are kept."""
+
+    ledger: PayoutLedger
+    put: Callable[[bytes], str]
+    get: Callable[[str], bytes]
+
+
 def pay_attested(
     program: str,
     day: str,
     verified: VerifiedAttestation | None,
+    champion: Mapping[str, Any],
     settings: PayoutSettings,
-    ledger: PayoutLedger,
-    put: Callable[[bytes], str],
+    books: Books,
 ) -> dict[str, Any]:
-    """Pay by a verified attestation; returns the stage's record.
+    """Pay by a verified attestation whose candidate serves; returns the stage's record.
 
     The weights are those that the verification recomputed from evidence.
 
@@ -81,11 +94,11 @@ def pay_attested(
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise PayoutError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
-    paid = pay_day(
-        program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), ledger, put
-    )
+    if champion["attestation"] != verified.uid:
+        return {"outcome": NOTHING, "reason": f"nothing was promoted: {champion['reason']}"} | nothing
+    paid = pay_day(program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), books)
     outcome = PAID if paid.plan.paid or paid.plan.held else NOTHING
-    record = paid.to_record() | {"claims": put(paid.claims_document()), "attestation": verified.uid}
+    record = paid.to_record() | {"claims": books.put(paid.claims_document()), "attestation": verified.uid}
     return {"outcome": outcome, "reason": paid.plan.reason or f"attestation {verified.uid}"} | record
 
 
@@ -96,22 +109,29 @@ def pay_day(
     weights: WeightTable,
     pool: int,
     dust_floor: int,
-    ledger: PayoutLedger,
-    put: Callable[[bytes], str],
+    books: Books,
 ) -> Paid:
     """Plan a payout and record it under its attestation, once and for ever.
 
+    A plan that stands is kept, whatever the pool is set to by now.
+
     Raises:
-        LedgerError: when this attestation was already paid by another plan.
+        LedgerError: when the day was already paid by another attestation.
     """
+    standing = books.ledger.plan_of(attestation)
     plan = plan_payout(pool, weights, dust_floor)
+    if standing is not None:
+        plan = PayoutPlan.from_record(json.loads(books.get(standing)))
     if not plan.paid and not plan.held:
-        return Paid(plan, build_claims(CumulativeTotals()))
+        # Nothing is added, and nothing that is owed goes away.
+        return Paid(plan, build_claims(_totals(books.ledger.totals_before(program, None))))
     lines = {payment.address: payment.amount for payment in plan.payments}
     lines |= {f"{_ESCROW}{held.reason}": held.amount for held in plan.escrow}
-    digest = put(canonical_json(plan.to_record()))
-    seq = ledger.record(attestation=attestation, program=program, day=day, pool=pool, plan=digest, lines=lines)
-    totals = add_payout(_totals(ledger.totals_before(program, seq)), plan)
+    digest = books.put(canonical_json(plan.to_record()))
+    seq = books.ledger.record(
+        attestation=attestation, program=program, day=day, pool=plan.pool, plan=digest, lines=lines
+    )
+    totals = add_payout(_totals(books.ledger.totals_before(program, seq)), plan)
     return Paid(plan, build_claims(totals))
 
 

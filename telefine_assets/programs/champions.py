@@ -18,6 +18,14 @@ class Promotions(Protocol):
         """The champion that served during ``day``."""
         ...
 
+    def current(self, program: str) -> Champion | None:
+        """The champion that serves now."""
+        ...
+
+    def of(self, attestation: str) -> Champion | None:
+        """The promotion that an attestation brought about."""
+        ...
+
     def promote(self, champion: Champion) -> None:
         """Record a promotion once."""
         ...
@@ -38,10 +46,24 @@ def promote_day(program: str, day: str, verified: VerifiedAttestation | None, pr
     if verified is None:
         before = promotions.before(program, day)
         reason = "no attestation for this day: what served before goes on"
-        return {"outcome": "kept", "serves": before.version if before else "first version", "reason": reason}
+        serves = before.version if before else "first version"
+        return {"outcome": "kept", "serves": serves, "reason": reason, "attestation": None}
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise ProgramError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
+    promoted = promotions.of(verified.uid)
+    if promoted is None:
+        now, before = promotions.current(program), promotions.before(program, day)
+        if now is not None and now.day >= day:
+            # Beating what it has replaced would be the same gain again, paid twice.
+            reason = f"version {now.version[:12]} of {now.day} serves already; a gain over what it replaced is not new"
+            return {"outcome": "superseded", "serves": now.version, "reason": reason, "attestation": None}
+        if before is not None and before.version != claim.baseline_version:
+            raise ProgramError(
+                f"attestation {verified.uid} is about a gain over {claim.baseline_version[:12]}, but "
+                f"{before.version[:12]} served on {day}; nothing is promoted or paid on it"
+            )
     reason = f"attestation {verified.uid}"
     promotions.promote(Champion(program, day, claim.candidate_version, reason, verified.uid))
-    return {"outcome": "promoted", "serves": claim.candidate_version, "reason": reason}
+    serves = claim.candidate_version
+    return {"outcome": "promoted", "serves": serves, "reason": reason, "attestation": verified.uid}

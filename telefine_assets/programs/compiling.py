@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +47,6 @@ class Compiled:
     def standings(self) -> list[Standing]:
         """How the contenders did, or nothing when no tournament was held."""
         return self.tournament.standings if self.tournament else []
-
-    def metrics(self) -> dict[str, float]:
-        """Numbers for MLflow: items, and each contender's share of validation items answered rightly."""
-        scores = {f"validation/{each.name}": each.sum_ppm / each.n / 1e6 for each in self.standings if each.scored}
-        return {"train_items": len(self.trainset), "validation_items": len(self.validation), **scores}
 
     def to_record(self, lm: Mapping[str, str]) -> dict[str, Any]:
         """Canonical JSON form; ``lm`` is the identity of the language model."""
@@ -122,3 +117,20 @@ def compile_day(
     demos = demos_of(spec, winner.state, trainset)
     candidate = make_version(spec, winner.state, winner.strategy, dataset_digest(trainset), lm.identity)
     return ended(CANDIDATE, f"{winner.name} won on validation", tournament, candidate=candidate, demos=demos)
+
+
+def compile_record(
+    spec: ProgramSpec,
+    cleaned: Sequence[CleanedTrace],
+    baseline: Version,
+    settings: CompileSettings,
+    lm: OpenLm,
+    put: Callable[[bytes], str],
+    say: Say = logger.info,
+) -> dict[str, Any]:
+    """Compile a day and keep its programs, demos and trainset as evidence; returns the stage's record."""
+    compiled = compile_day(spec, cleaned, baseline, settings, lm, say)
+    for version in compiled.versions:
+        put(version.document)
+    evidence = {"demos.json": put(compiled.demos_document()), "trainset.jsonl": put(compiled.trainset_document())}
+    return {**compiled.to_record(lm.identity), "evidence": evidence}

@@ -30,8 +30,9 @@ class Metric:
 
     @property
     def source(self) -> str:
-        """The function's source code, which is part of what was measured."""
-        return inspect.getsource(self.function)
+        """The function's source and its whole module's, helpers included: part of what was measured."""
+        module = inspect.getmodule(self.function)
+        return inspect.getsource(self.function) + (inspect.getsource(module) if module else "")
 
     def ppm(self, example: Any, prediction: Any) -> int:
         """The score in parts per million.

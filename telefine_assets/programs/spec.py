@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from telefine_assets.canonical import digest_of
+from telefine_assets.canonical import digest_of, sha256_hex
 from telefine_assets.errors import TelefineError
 from telefine_assets.programs.metrics import Metric, metric_named
 from telefine_assets.settings import ProgramSettings
 from telefine_assets.traces.cleaning import Fields
+
+# What a program thinks is nobody's label: ChainOfThought and ReAct add these outputs.
+_THOUGHTS = frozenset({"reasoning", "trajectory"})
 
 
 class ProgramError(TelefineError):
@@ -27,14 +32,14 @@ class ProgramSpec:
     """Makes the first version, a fresh ``dspy.Module`` each time."""
     fields: Fields
     signatures: dict[str, Any]
-    """Predictor name -> its instructions and field names with types, as JSON values."""
+    """Predictor name -> its field names with types, as JSON values."""
     metric: Metric
     metric_name: str
 
     @property
-    def signature_digest(self) -> str:
-        """SHA-256 of all signatures: what the program promises, whatever its demos."""
-        return digest_of(self.signatures)
+    def code_digest(self) -> str:
+        """SHA-256 of the source file that makes the program: its state says nothing of its ``forward``."""
+        return sha256_hex(Path(inspect.getfile(self.build)).read_bytes())
 
     @property
     def metric_digest(self) -> str:
@@ -60,8 +65,7 @@ def import_named(path: str, setting: str) -> Any:
 def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
     """Import the program of the settings and read its fields off its predictors.
 
-    Inputs are those of the first predictor, outputs those of the last: the
-    fields of a program with one predictor, and of a chain.
+    Outputs are those that can be right or wrong: not the reasoning on the way.
 
     Raises:
         ProgramError: when the path does not lead to a function that returns a
@@ -79,11 +83,19 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
     predictors = module.named_predictors()
     if not predictors:
         raise ProgramError(f"{setting} = {settings.module!r}: the program has no dspy.Predict to compile")
-    first, last = predictors[0][1].signature, predictors[-1][1].signature
+    if len(predictors) > 1:
+        raise ProgramError(
+            f"{setting} = {settings.module!r}: has {len(predictors)} predictors "
+            f"({', '.join(key for key, _ in predictors)}); demos of inner predictors cannot be traced to a "
+            "contributor yet, so only programs with one are compiled"
+        )
+    signature = predictors[0][1].signature
     return ProgramSpec(
         name=name,
         build=build,
-        fields=Fields(tuple(first.input_fields), tuple(last.output_fields)),
+        fields=Fields(
+            tuple(signature.input_fields), tuple(name for name in signature.output_fields if name not in _THOUGHTS)
+        ),
         signatures={key: describe_signature(predictor.signature) for key, predictor in predictors},
         metric=metric_named(settings.metric, f"programs.{name}.metric"),
         metric_name=settings.metric,

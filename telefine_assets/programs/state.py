@@ -16,7 +16,8 @@ _PARTS = {"traces", "train", "demos", "signature", "lm"}
 
 def dump_state(module: Any) -> dict[str, Any]:
     """The state of a ``dspy.Module``: JSON values only, without a language model."""
-    state: dict[str, Any] = json_value(module.dump_state(json_mode=True))
+    # By predictor: a bare dspy.Predict, dumped as a module, has no names in its state.
+    state: dict[str, Any] = json_value({name: each.dump_state() for name, each in module.named_predictors()})
     for predictor in state.values():
         # Neither decides what the program answers: the model is the
         # deployment's, and traces are left over from optimising.
@@ -32,7 +33,8 @@ def load_state(spec: ProgramSpec, state: dict[str, Any]) -> Any:
     """
     check_state(spec, state)
     module = spec.build()
-    module.load_state(state)
+    for name, predictor in module.named_predictors():
+        predictor.load_state(state[name])
     return module
 
 

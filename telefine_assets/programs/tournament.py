@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.lm.opening import OpenLm
+from telefine_assets.lm.opening import BudgetSpent, OpenLm
 from telefine_assets.programs.datasets import Item
+from telefine_assets.programs.metrics import MetricError
 from telefine_assets.programs.scoring import Answer, score_program
 from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.state import dump_state, load_state
@@ -63,11 +64,6 @@ class Standing:
         """Whether it was compiled and scored."""
         return self.error is None and self.n > 0
 
-    @property
-    def percent(self) -> str:
-        """The mean score for people, or nothing."""
-        return f"{self.sum_ppm / self.n / 10_000:.1f} % of {self.n}" if self.scored else ""
-
     def to_record(self) -> dict[str, Any]:
         """Canonical JSON form."""
         return {**vars(self), "mean_ppm": self.sum_ppm // self.n if self.scored else None}
@@ -111,12 +107,15 @@ def compete(
         say(f"{name}: compiling from {len(trainset)} items")
         try:
             state = _compiled(spec, settings, trainset, validation, lm)
+            contender = _scored(spec, name, settings.model_dump(), state, validation, lm, say)
+        except (MetricError, BudgetSpent):
+            raise
         except Exception as error:
             logger.warning("%s failed", name, exc_info=error)
             lm.check_budget()
             contenders.append(Contender(name, settings.model_dump(), None, [], f"{type(error).__name__}: {error}"))
             continue
-        contenders.append(_scored(spec, name, settings.model_dump(), state, validation, lm, say))
+        contenders.append(contender)
     return choose(contenders)
 
 

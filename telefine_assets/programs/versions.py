@@ -1,8 +1,9 @@
 """Versions: a program document whose digest is its name.
 
-The document holds everything that decides what a version is. Its SHA-256 is the
-version, so the same facts have the same version wherever and whenever they are
-put together, and a stored document proves itself.
+The document holds what decides a version's answers: state, fields, the source file
+that makes the program, the model. Its SHA-256 is the version, so the same facts
+have the same version wherever and whenever they are put together, and a stored
+document proves itself.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def make_version(
             {
                 "program": spec.name,
                 "signatures": spec.signatures,
+                "code": spec.code_digest,
                 "state": state,
                 "strategy": dict(strategy),
                 "trainset": trainset,

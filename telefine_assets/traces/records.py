@@ -22,7 +22,12 @@ Split = Literal["train", "validation", "holdout"]
 
 def json_text(value: Any) -> str:
     """JSON text with sorted keys; NaN and infinities stay readable instead of failing."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return readable(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
+
+
+def readable(text: str) -> str:
+    """The text with lone surrogates replaced: half a character that some client cut off cannot be stored."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.traces.records import Assessment, Trace, json_text
+from telefine_assets.traces.records import Assessment, Trace, json_text, readable
 
 # MLflow's own tags say how a trace is stored, not what it means.
 _SYSTEM_PREFIX = "mlflow."
@@ -95,7 +95,7 @@ def to_trace(trace: Any, input_fields: Sequence[str]) -> Trace:
         status=str(info.state.value),
         inputs=None if inputs is None else json_text(inputs),
         outputs=None if span is None or span.outputs is None else json_text(span.outputs),
-        error=next(filter(None, map(_error, trace.data.spans)), None),
+        error=next((readable(text) for text in map(_error, trace.data.spans) if text), None),
         session=info.trace_metadata.get("mlflow.trace.session"),
         tags=json_text({key: value for key, value in info.tags.items() if not key.startswith(_SYSTEM_PREFIX)}),
         assessments=json_text(sorted((asdict(_assessment(each)) for each in info.assessments), key=json_text)),

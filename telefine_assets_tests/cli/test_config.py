@@ -146,7 +146,9 @@ def test_exporting_an_attestation_that_is_not_there_exits_1(telefine, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_payouts_of_a_fresh_deployment_are_none(telefine, tmp_path, monkeypatch):
+def test_payouts_of_a_fresh_deployment_are_none_and_the_cure_is_named(telefine, tmp_path, monkeypatch):
     monkeypatch.setenv("TELEFINE_CONFIG", changed(tmp_path))
-    assert telefine("payouts", "show") == (0, "", "")
+    code, out, err = telefine("payouts", "show")
+    assert (code, out) == (1, "")
+    assert "materialise contributor_payouts" in err
     assert not (tmp_path / ".telefine").exists()

@@ -98,7 +98,8 @@ def test_a_better_candidate_reaches_deltaone_and_the_evidence_gives_the_same_dec
     assert (report.record["reached"], report.record["code"]) == (True, "reached")
     assert report.record["public"]["delta_ppm"] > 100_000
     stored, again = decide_again(report.record["evidence"], house.evidence.get)
-    assert stored == again == report.record["public"]
+    assert stored == again
+    assert again.items() <= report.record["public"].items()
     assert report.metrics["n"] == len(holdout_of(CLEANED, SETTINGS, ()))
     assert report.figure.startswith(b"\x89PNG")
 

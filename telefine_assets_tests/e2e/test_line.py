@@ -7,11 +7,16 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from telefine_assets.attestation.attesting import claim_of
+from telefine_assets.attestation.files import EvidenceContradiction, read_comparison
+from telefine_assets.canonical import canonical_json, canonical_lines
+from telefine_assets.deltaone.decision import decide
+from telefine_assets.deltaone.records import PairedItem, Rules
 from telefine_assets_tests.e2e.deployment import DAYS, KEY, ROOT, Deployment, make_deployment, materialise_command
 from telefine_assets_tests.knn_lm import KnnLm, knn_lm
 
@@ -111,6 +116,90 @@ def test_one_changed_byte_of_any_evidence_is_named(deployment: Deployment, tmp_p
         assert file["name"] in refused.stdout
 
 
+def evidence_of(deployment: Deployment) -> dict[str, bytes]:
+    """The evidence files of the attested day, by name."""
+    store = deployment.home / ".telefine" / "store" / "evidence"
+    stages = ("compiled_programs", "deltaone_reports", "contributor_weights")
+    digests = {name: digest for stage in stages for name, digest in deployment.record(stage, LAST)["evidence"].items()}
+    return {name: (store / digest[:2] / digest).read_bytes() for name, digest in digests.items()}
+
+
+def losses_left_out(files: dict[str, bytes]) -> None:
+    rows = [json.loads(line) for line in files["rows.jsonl"].splitlines()]
+    kept = [row for row in rows if row["candidate_ppm"] >= row["baseline_ppm"]][:-1]
+    files["rows.jsonl"] = canonical_lines(kept)
+    report = json.loads(files["report.json"])
+    decision = decide([PairedItem.from_record(row) for row in kept], *read_comparison(files)[1:])
+    files["report.json"] = canonical_json(report | {"decision": decision.to_record()})
+
+
+def looser_alpha(files: dict[str, bytes]) -> None:
+    report = json.loads(files["report.json"])
+    report["rules"]["alpha"] = "0.49"
+    rows, _, look = read_comparison(files)
+    report["decision"] = decide(rows, Rules.from_record(report["rules"]), look).to_record()
+    files["report.json"] = canonical_json(report)
+
+
+def trained_on_the_holdout(files: dict[str, bytes]) -> None:
+    lines = [json.loads(line) for line in files["trainset.jsonl"].splitlines()]
+    item = json.loads(files["rows.jsonl"].splitlines()[0])["item"]
+    files["trainset.jsonl"] = canonical_lines([*lines, {**lines[0], "cluster": item}])
+
+
+def better_quality(files: dict[str, bytes]) -> None:
+    facts = json.loads(files["attribution.json"])
+    facts["demos"][0]["quality_ppm"] -= 1
+    files["attribution.json"] = canonical_json(facts)
+
+
+def thief_as_contributor(files: dict[str, bytes]) -> None:
+    facts = json.loads(files["attribution.json"])
+    demos = {demo["trace_id"] for demo in facts["demos"]}
+    row = next(row for row in facts["arrivals"] if row["trace_id"] in demos and row["contributor"])
+    row["contributor"] = "0xde709f2102306220921060314715629080e2fb77"
+    files["attribution.json"] = canonical_json(facts)
+
+
+def another_programs_look(files: dict[str, bytes]) -> None:
+    looks = json.loads(files["looks.json"])
+    looks[-1]["program"] = "letters"
+    files["looks.json"] = canonical_json(looks)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        losses_left_out,
+        looser_alpha,
+        trained_on_the_holdout,
+        better_quality,
+        thief_as_contributor,
+        another_programs_look,
+    ],
+)
+def test_evidence_forged_before_it_was_signed_supports_no_claim(
+    deployment: Deployment, forge: Callable[[dict[str, bytes]], None]
+) -> None:
+    files = evidence_of(deployment)
+    claim_of("tickets", LAST, "exact_match", files)
+    forge(files)
+    with pytest.raises(EvidenceContradiction):
+        claim_of("tickets", LAST, "exact_match", files)
+
+
+def test_records_copied_to_another_day_are_neither_attested_nor_paid(deployment: Deployment) -> None:
+    stages = ("compiled_programs", "deltaone_reports", "contributor_weights")
+    before = {stage: deployment.record_path(stage, DAYS[0]).read_bytes() for stage in stages}
+    for stage in stages:
+        deployment.record_path(stage, DAYS[0]).write_bytes(deployment.record_path(stage, LAST).read_bytes())
+    copied = deployment.materialise(DAYS[0], 'key:"tickets/attestations"+')
+    for stage, content in before.items():
+        deployment.record_path(stage, DAYS[0]).write_bytes(content)
+    assert copied.returncode != 0
+    assert "EvidenceContradiction" in copied.stdout
+
+
 def test_running_a_day_again_gives_the_same_bytes_and_asks_the_model_nothing(deployment: Deployment, lm: KnnLm) -> None:
     before, calls = deployment.stored(), lm.calls
     again = deployment.materialise(LAST)
@@ -153,6 +242,16 @@ def test_a_day_whose_upstream_is_missing_fails_with_the_cure(deployment: Deploym
     failed = empty.materialise(LAST, 'key:"tickets/cleaned_traces"')
     assert failed.returncode != 0
     assert "materialise it first" in failed.stdout
+
+
+def test_late_feedback_on_an_attested_day_changes_nothing_that_was_decided(deployment: Deployment) -> None:
+    stages = ("compiled_programs", "deltaone_reports", "contributor_weights", "attestations", "champions")
+    before = {stage: deployment.record_path(stage, LAST).read_bytes() for stage in (*stages, "contributor_payouts")}
+    with sqlite3.connect(deployment.home / ".telefine" / "mlflow.db") as mlflow:
+        mlflow.execute("update assessments set value = 'false' where name = 'helpful'")
+    again = deployment.materialise(LAST)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert {stage: deployment.record_path(stage, LAST).read_bytes() for stage in before} == before
 
 
 def test_dg_launch_materialises_too(deployment: Deployment) -> None:

@@ -27,18 +27,18 @@ def test_a_version_serves_from_the_end_of_its_day_on(champions):
     assert champions.current("tickets") == SECOND
 
 
-def test_days_decide_not_the_order_of_the_runs(champions):
+def test_an_earlier_day_that_comes_too_late_replaces_nothing(champions):
     champions.promote(SECOND)
-    champions.promote(FIRST)
+    with pytest.raises(LedgerError, match="2026-11-04 serves already"):
+        champions.promote(FIRST)
     assert champions.current("tickets") == SECOND
-    assert champions.before("tickets", "2026-11-03") == FIRST
 
 
-def test_of_two_promotions_of_one_day_the_later_stands(champions):
+def test_a_day_promotes_once(champions):
     champions.promote(FIRST)
-    again = Champion("tickets", "2026-11-02", "v1b", "+6 pp", "0x3")
-    champions.promote(again)
-    assert champions.current("tickets") == again
+    with pytest.raises(LedgerError, match="serves already"):
+        champions.promote(Champion("tickets", "2026-11-02", "v1b", "+6 pp", "0x3"))
+    assert (champions.of("0x1"), champions.of("0x3")) == (FIRST, None)
 
 
 def test_the_same_promotion_again_changes_nothing(champions):

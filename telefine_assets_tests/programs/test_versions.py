@@ -38,7 +38,7 @@ def test_the_first_version_is_what_the_programs_code_builds():
 
 
 def test_a_version_of_another_signature_or_program_is_refused():
-    other = first_version(tickets_spec(module=f"{HERE}:chain"), LM)
+    other = first_version(tickets_spec(module=f"{HERE}:other_fields"), LM)
     with pytest.raises(ProgramError, match="other fields"):
         other.module(SPEC)
     renamed = Version(first_version(SPEC, LM).document.replace(b'"program":"tickets"', b'"program":"letters"'))
