@@ -103,20 +103,18 @@ def _serve(settings: Settings, sentences_a_day: int) -> None:
 
 
 def _materialise(settings: Settings, console: Console) -> None:
-    """Materialise the whole line for every day that lacks a part of it."""
+    """Materialise the whole line for every day that has no successful run of it."""
     import dagster as dg
 
-    from telefine_assets.assets import STAGES
     from telefine_assets.definitions import build_defs
 
     days = _days(settings)
     with dg.DagsterInstance.get() as instance:
         _close_orphans(instance)
-        done = [instance.get_materialized_partitions(dg.AssetKey([PROGRAM, each.STAGE])) for each in STAGES]
         defs = build_defs(settings, loggers={"console": _logger(console)})
         job = defs.resolve_job_def(f"{PROGRAM}_line")
         for day in days:
-            if all(day in made for made in done):
+            if _succeeded(instance, day):
                 console.print(f"  {day}  materialised before")
                 continue
             console.print(f"  {day}")
@@ -129,6 +127,16 @@ def _materialise(settings: Settings, console: Console) -> None:
             )
             if not result.success:
                 raise TelefineError(f"{day} failed; see run {result.run_id} in the Dagster UI, then start again")
+
+
+def _succeeded(instance: dg.DagsterInstance, day: str) -> bool:
+    """Whether the whole line ran for a day, its checks included."""
+    import dagster as dg
+
+    wanted = dg.RunsFilter(
+        job_name=f"{PROGRAM}_line", statuses=[dg.DagsterRunStatus.SUCCESS], tags={"dagster/partition": day}
+    )
+    return instance.get_runs_count(wanted) > 0
 
 
 def _days(settings: Settings) -> list[str]:
