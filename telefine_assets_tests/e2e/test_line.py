@@ -188,18 +188,6 @@ def test_evidence_forged_before_it_was_signed_supports_no_claim(
         claim_of("tickets", LAST, "exact_match", files)
 
 
-def test_records_copied_to_another_day_are_neither_attested_nor_paid(deployment: Deployment) -> None:
-    stages = ("compiled_programs", "deltaone_reports", "contributor_weights")
-    before = {stage: deployment.record_path(stage, DAYS[0]).read_bytes() for stage in stages}
-    for stage in stages:
-        deployment.record_path(stage, DAYS[0]).write_bytes(deployment.record_path(stage, LAST).read_bytes())
-    copied = deployment.materialise(DAYS[0], 'key:"tickets/attestations"+')
-    for stage, content in before.items():
-        deployment.record_path(stage, DAYS[0]).write_bytes(content)
-    assert copied.returncode != 0
-    assert "EvidenceContradiction" in copied.stdout
-
-
 def test_running_a_day_again_gives_the_same_bytes_and_asks_the_model_nothing(deployment: Deployment, lm: KnnLm) -> None:
     before, calls = deployment.stored(), lm.calls
     again = deployment.materialise(LAST)
@@ -242,6 +230,18 @@ def test_a_day_whose_upstream_is_missing_fails_with_the_cure(deployment: Deploym
     failed = empty.materialise(LAST, 'key:"tickets/cleaned_traces"')
     assert failed.returncode != 0
     assert "materialise it first" in failed.stdout
+
+
+def test_records_copied_to_another_day_are_neither_attested_nor_paid(deployment: Deployment) -> None:
+    stages = ("compiled_programs", "deltaone_reports", "contributor_weights")
+    before = {stage: deployment.record_path(stage, DAYS[0]).read_bytes() for stage in stages}
+    for stage in stages:
+        deployment.record_path(stage, DAYS[0]).write_bytes(deployment.record_path(stage, LAST).read_bytes())
+    copied = deployment.materialise(DAYS[0], 'key:"tickets/attestations"+')
+    for stage, content in before.items():
+        deployment.record_path(stage, DAYS[0]).write_bytes(content)
+    assert copied.returncode != 0
+    assert "EvidenceContradiction" in copied.stdout
 
 
 def test_late_feedback_on_an_attested_day_changes_nothing_that_was_decided(deployment: Deployment) -> None:
