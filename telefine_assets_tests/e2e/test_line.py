@@ -197,6 +197,18 @@ def test_running_a_day_again_gives_the_same_bytes_and_asks_the_model_nothing(dep
     assert lm.calls == calls
 
 
+def test_records_that_were_lost_are_made_again_byte_for_byte(deployment: Deployment, lm: KnnLm) -> None:
+    before, calls = deployment.stored(), lm.calls
+    for name in before:
+        if name.startswith(("records/", "tables/")) and LAST in name:
+            (deployment.home / ".telefine" / "store" / name).unlink()
+    again = deployment.materialise(LAST)
+    assert again.returncode == 0, again.stdout[-3000:]
+    after = deployment.stored()
+    assert {name for name in before | after if before.get(name) != after.get(name)} == set()
+    assert lm.calls == calls
+
+
 def test_nothing_is_doubled_in_ledger_or_mlflow(deployment: Deployment) -> None:
     with sqlite3.connect(deployment.home / ".telefine" / "ledger.db") as ledger:
         for table in ("looks", "look_outcomes", "log_leaves", "champions", "payouts"):
