@@ -30,7 +30,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.ledger.closing import standing_or
         from telefine_assets.ledger.looks import Looks
         from telefine_assets.programs.champions import serving
-        from telefine_assets.programs.compiling import compile_record
+        from telefine_assets.programs.compiling import compile_record, validation_scores
         from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.records import table_to_cleaned
 
@@ -55,8 +55,7 @@ def build(line: Line) -> dg.AssetsDefinition:
             )
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({name: record[name] for name in ("outcome", "baseline", "candidate")})
-            scores = {f"validation/{each['name']}": each["mean_ppm"] / 1e6 for each in record["standings"] if each["n"]}
-            run.metrics({**scores, "lm_calls": model.asked, "lm_calls_remembered": model.remembered})
+            run.metrics({**validation_scores(record), "lm_calls": model.asked, "lm_calls_remembered": model.remembered})
             registered = [
                 run.register_program(line.name, version, evidence.get(version), record["reason"])
                 for version in [record["candidate"]]

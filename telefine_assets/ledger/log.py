@@ -9,7 +9,7 @@ from telefine_assets.ledger.schema import log_leaves
 
 
 class LogLeaves:
-    """An append-only list of leaves, each named by a unique entry (an attestation's uid)."""
+    """An append-only list of leaves, each named by a unique entry (the leaf's hash)."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Use ``ledger``."""

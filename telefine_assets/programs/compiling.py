@@ -134,3 +134,9 @@ def compile_record(
         put(version.document)
     evidence = {"demos.json": put(compiled.demos_document()), "trainset.jsonl": put(compiled.trainset_document())}
     return {**compiled.to_record(lm.identity), "evidence": evidence}
+
+
+def validation_scores(record: Mapping[str, Any]) -> dict[str, float]:
+    """Each contender's share of validation items answered rightly, by metric name; none for one that failed."""
+    standings = [each for each in record["standings"] if each["mean_ppm"] is not None]
+    return {f"validation/{each['name']}": each["mean_ppm"] / 1e6 for each in standings}

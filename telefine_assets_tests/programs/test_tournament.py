@@ -2,6 +2,7 @@
 
 import pytest
 
+from telefine_assets.programs.compiling import validation_scores
 from telefine_assets.programs.metrics import Metric, MetricError
 from telefine_assets.programs.scoring import Answer
 from telefine_assets.programs.state import dump_state
@@ -68,6 +69,9 @@ def test_one_that_failed_is_in_the_standings_and_takes_no_item_from_the_others()
     failed = tournament.standings[1]
     assert (failed.scored, failed.error, failed.to_record()["mean_ppm"]) == (False, "ValueError: x", None)
     assert tournament.standings[0].n == 2
+    record = {"standings": [each.to_record() for each in tournament.standings]}
+    assert f"validation/{failed.name}" not in validation_scores(record)
+    assert len(validation_scores(record)) == len(tournament.standings) - 1
 
 
 def test_without_an_item_that_all_answered_nothing_is_decided():
