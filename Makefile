@@ -10,7 +10,7 @@ export LITELLM_LOCAL_MODEL_COST_MAP := True
 # Without .pyc files every process would take three times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint ui mlflow lock clean
+.PHONY: help demo test bench lint ui mlflow lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ demo: $(VENV)/.ready $(DAGSTER_HOME)/dagster.yaml  ## run the demonstration; sta
 test: $(VENV)/.ready lint  ## lint, types, and all tests
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not model"
 	$(BIN)/pytest -m model
+
+bench: $(VENV)/.ready  ## benchmarks against their peers; the machine should be quiet (twenty minutes)
+	@$(BIN)/python -m telefine_assets_tests.benchmarks
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check
@@ -37,7 +40,7 @@ mlflow: $(VENV)/.ready  ## MLflow on http://127.0.0.1:5000
 
 lock:  ## make requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
-		--no-header --no-annotate --extra demo --group test pyproject.toml -o requirements.lock
+		--no-header --no-annotate --extra demo --extra postgres --group test pyproject.toml -o requirements.lock
 
 clean:  ## remove what the demonstration made; the environment stays
 	rm -rf .telefine

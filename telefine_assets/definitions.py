@@ -39,7 +39,8 @@ def build_defs(
         loggers: loggers to use instead of Dagster's console, by name.
     """
     partitions = daily(settings.partitions)
-    lines = [Line(name, program, settings.partitions.start, partitions) for name, program in settings.programs.items()]
+    first, last = settings.partitions.start, settings.partitions.end
+    lines = [Line(name, program, first, last, partitions) for name, program in settings.programs.items()]
     return dg.Definitions(
         assets=[asset for line in lines for asset in assets_for(line)],
         asset_checks=[check for line in lines for check in checks_for(line)],

@@ -30,6 +30,17 @@ def bounds_ms(day: str) -> tuple[int, int]:
     return int(start.timestamp() * 1000), int((start + timedelta(days=1)).timestamp() * 1000)
 
 
+def day_of(ms: int) -> str:
+    """The UTC day (``YYYY-MM-DD``) of a moment in Unix milliseconds."""
+    return datetime.fromtimestamp(ms // 1000, tz=UTC).date().isoformat()
+
+
+def days_from(first: str, last: str) -> list[str]:
+    """All days from ``first`` to ``last``, both included."""
+    start, count = date.fromisoformat(first), (date.fromisoformat(last) - date.fromisoformat(first)).days
+    return [(start + timedelta(days=day)).isoformat() for day in range(count + 1)]
+
+
 def window(day: str, lookback_days: int, first: date) -> list[str]:
     """The days of a lookback window that ends with ``day``, oldest first, none before ``first``."""
     last = date.fromisoformat(day)

@@ -14,11 +14,9 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -28,17 +26,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
-from telefine_assets.settings_file import read_values
-
-ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Percent = Annotated[int, Field(ge=1, le=98)]
-IntegerString = Annotated[str, Field(pattern=r"^[0-9]{1,78}$")]
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from telefine_assets.settings_group import Group as _Group
+from telefine_assets.settings_group import ImportPath, IntegerString, Name, Percent
+from telefine_assets.settings_traces import CleaningSettings, TracesSettings
 
 
 class PartitionSettings(_Group):
@@ -60,6 +52,9 @@ class MlflowSettings(_Group):
     tracking_uri: str = ""
     ui_url: str | None = Field(None, description="Base URL of the MLflow UI, for links.")
     run_per: Literal["asset_partition", "dagster_run"] = "asset_partition"
+    trace_source: Literal["auto", "direct", "api"] = Field(
+        "auto", description="How traces are read: from the database itself, through MLflow's API, or what fits."
+    )
 
 
 class EmbeddedSettings(_Group):
@@ -108,44 +103,6 @@ class SignerSettings(_Group):
     chain_id: int = Field(1, ge=1)
     eas_contract: str = Field("0xA1207F3BBa224E2c9c3c6D5aF63D0eb1582Ce587", pattern=r"^0x[0-9a-fA-F]{40}$")
     eas_version: str = "0.26"
-
-
-class OutcomeSettings(_Group):
-    """The feedback that says how well a trace turned out."""
-
-    feedback: str
-    low: float = 0.0
-    high: float = 1.0
-    accept_at: float | None = Field(None, description="An output scored so or better serves as a label.")
-
-    @model_validator(mode="after")
-    def _range(self) -> OutcomeSettings:
-        if not self.low < self.high:
-            raise ValueError("low must be below high")
-        if self.accept_at is not None and not self.low <= self.accept_at <= self.high:
-            raise ValueError("accept_at must lie between low and high")
-        return self
-
-
-class AuditSettings(_Group):
-    """A trusted rater who checks part of the labels; who is found careless is not learnt from."""
-
-    rater: str = Field(description="The source id under which the rater's expectations are logged.")
-    min_checked: int = Field(4, ge=1)
-    max_wrong_percent: int = Field(34, ge=0, le=99)
-
-
-class CleaningSettings(_Group):
-    """What a trace must have to be used."""
-
-    outcome: OutcomeSettings | None = None
-    expectations: dict[str, str] = Field(
-        default_factory=dict,
-        description="Output field -> name of the MLflow expectation with its right value.",
-    )
-    audit: AuditSettings | None = None
-    max_input_characters: int = Field(20_000, ge=1)
-    contributor_tag: str = "telefine.contributor"
 
 
 class SplitSettings(_Group):
@@ -226,6 +183,7 @@ class ProgramSettings(_Group):
     description: str = ""
     owner: str = Field("team:telefine", pattern=r"^(team:[\w/-]+|[^@\s]+@[^@\s]+)$")
     metric: str = Field("exact_match", pattern=r"^(exact_match|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    traces: TracesSettings = TracesSettings()
     cleaning: CleaningSettings = CleaningSettings()
     split: SplitSettings
     compile: CompileSettings
@@ -310,7 +268,7 @@ def explain(error: ValidationError, source: str) -> str:
             line += ": is not a setting (see `telefine config schema`)"
         else:
             # A group is not shown: one of its keys may be a secret.
-            shown = "**********" if secret else repr(mistake["input"])
+            shown = "**********" if secret else without_password(repr(mistake["input"]))
             line += "" if isinstance(mistake["input"], dict) else f" = {shown[:80]}"
             line += f": {mistake['msg'].removeprefix('Value error, ')}"
         lines.append(line)
@@ -350,4 +308,7 @@ def _anchored_sqlite(url: str, directory: Path) -> str:
 
 def printable(settings: Settings) -> dict[str, Any]:
     """The settings as plain JSON values, secrets masked."""
-    return settings.model_dump(mode="json")
+    values = settings.model_dump(mode="json")
+    for group, name in ADDRESSES:
+        values[group][name] = without_password(values[group][name])
+    return values

@@ -5,6 +5,7 @@ What the values mean is not known here; ``settings`` validates them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from typing import Any
 import yaml
 
 from telefine_assets.errors import TelefineError
+
+ADDRESSES = (("mlflow", "tracking_uri"), ("ledger", "url"), ("store", "uri"))
+"""Settings that are URLs, and may carry a password."""
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]+(@)")
 
 
 class SettingsError(TelefineError):
@@ -47,6 +52,23 @@ def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
             raise SettingsError(
                 f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
             )
+    for group, name in ADDRESSES:
+        address = values[group].get(name) if isinstance(values.get(group), dict) else None
+        if isinstance(address, str) and has_password(address):
+            variable = f"TELEFINE_{group}__{name}".upper()
+            raise SettingsError(
+                f"{source}: {group}.{name}: its password must not stand in a file; set {variable} in the environment"
+            )
+
+
+def has_password(address: str) -> bool:
+    """Whether a URL carries a password."""
+    return _PASSWORD.search(address) is not None
+
+
+def without_password(address: str) -> str:
+    """A URL that can be shown."""
+    return _PASSWORD.sub(r"\1**********\2", address)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

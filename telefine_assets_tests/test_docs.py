@@ -44,6 +44,22 @@ def test_the_settings_in_the_tutorial_are_valid(tmp_path):
     assert list(settings.programs) == list(yaml.safe_load(block)["programs"])
 
 
+def test_the_settings_in_the_guide_to_traces_are_valid(tmp_path):
+    (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
+    reading, cleaning = (yaml.safe_load(block) for block in blocks(ROOT / "docs" / "traces.md", "yaml"))
+    values = yaml.safe_load(tutorial)
+    values["programs"]["triage"] |= reading["programs"]["triage"] | cleaning
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert len(load_settings(tmp_path / "telefine.yaml").program("triage").cleaning.outcomes) == 3
+
+
+def test_the_guide_to_traces_names_every_rule():
+    from telefine_assets.traces.cleaning.rules import RULES
+
+    text = (ROOT / "docs" / "traces.md").read_text()
+    assert [rule for rule in RULES if f"`{rule}`" not in text] == []
+
+
 def test_the_program_in_the_tutorial_can_be_loaded(tmp_path, monkeypatch):
     from telefine_assets.programs.spec import load_spec
 

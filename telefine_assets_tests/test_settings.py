@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from telefine_assets.resources import resources_for
 from telefine_assets.settings import SettingsError, load_settings, printable
 
 ROOT = Path(__file__).parents[1]
@@ -165,10 +166,22 @@ def test_all_mistakes_are_told_at_once(load):
     ]
 
 
-def test_an_outcome_that_could_never_be_accepted_is_refused(load):
-    outcome = {"feedback": "helpful", "low": 0, "high": 1, "accept_at": 2}
-    (line,) = mistakes(load, {"programs/tickets/cleaning": {"outcome": outcome}})
-    assert "accept_at must lie between low and high" in line
+@pytest.mark.parametrize(
+    ("cleaning", "says"),
+    [
+        ({"accept_outputs_at": 0.5}, "accept_outputs_at needs an outcome"),
+        ({"accept_outputs_at": 2, "outcomes": [{"feedback": "helpful"}]}, "accept_outputs_at"),
+        ({"outcomes": [{"feedback": "helpful"}, {"feedback": "helpful"}]}, "each feedback may stand there once"),
+        ({"outcomes": [{"feedback": "helpful", "low": 1, "high": 1}]}, "low must be below high"),
+        ({"outcomes": [{"feedback": "tone", "kind": "category"}]}, "categories belong to kind: category"),
+        ({"outcomes": [{"feedback": "helpful", "missing": "impute"}]}, "impute belongs to missing: impute"),
+        ({"quality": [[0, 0], [0.5, 1]]}, "the curve's points must go up"),
+        ({"balance": {"by": "colour"}}, "balance.by"),
+    ],
+)
+def test_outcomes_and_their_use_must_make_sense(load, cleaning, says):
+    (line,) = mistakes(load, {"programs/tickets/cleaning": cleaning})
+    assert says in line
 
 
 def test_an_unknown_profile_lists_those_there_are(load):
@@ -243,6 +256,30 @@ def test_keys_come_from_the_environment_and_are_never_shown(load, monkeypatch):
     masked = printable(settings)
     assert masked["lm"]["api_key"] == masked["signer"]["private_key"] == "**********"
     assert masked["programs"]["tickets"]["split"]["key"] == "**********"
+
+
+@pytest.mark.parametrize(
+    ("key", "variable"),
+    [
+        ("mlflow/tracking_uri", "TELEFINE_MLFLOW__TRACKING_URI"),
+        ("ledger/url", "TELEFINE_LEDGER__URL"),
+        ("store/uri", "TELEFINE_STORE__URI"),
+    ],
+)
+def test_a_password_in_an_address_comes_from_the_environment_and_is_never_shown(load, monkeypatch, key, variable):
+    address = f"postgresql://ann:{SECRET}@db.internal/mlflow"
+    (line,) = mistakes(load, {key: address})
+    assert variable in line
+    assert SECRET not in line
+    monkeypatch.setenv(variable, address)
+    if key == "ledger/url":  # a kind of ledger that there is not
+        assert SECRET not in "".join(mistakes(load))
+        return
+    settings = load()
+    group, name = key.split("/")
+    assert getattr(getattr(settings, group), name) == address
+    assert printable(settings)[group][name] == "postgresql://ann:**********@db.internal/mlflow"
+    assert SECRET not in str(resources_for(settings)["tracking"])
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,19 @@ import dagster as dg
 
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.metadata import table_of
+from telefine_assets.partitions import days_from
 
 Problems = Iterable[str]
 
 
 def days_of(context: dg.AssetCheckExecutionContext, stored: Iterable[str]) -> list[str]:
-    """The days that this check is about."""
-    day = context.run.tags.get("dagster/partition")
-    return [day] if day else list(stored)
+    """The days that this check is about: those of its run, or all where a person asks without any."""
+    tags = context.run.tags
+    if day := tags.get("dagster/partition"):
+        return [day]
+    if first := tags.get("dagster/asset_partition_range_start"):
+        return days_from(first, tags["dagster/asset_partition_range_end"])
+    return list(stored)
 
 
 def result(days: list[str], find: Callable[[str], Problems], blocking: bool = True) -> dg.AssetCheckResult:

@@ -1,11 +1,13 @@
 """``cleaned_traces``: the traces that may be learnt from, and what became of the others."""
 
 from collections import Counter
+from typing import Any
 
 import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.ranges import Made, each_day
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.storage import StoreResource
 
@@ -13,47 +15,67 @@ STAGE = "cleaned_traces"
 
 
 def build(line: Line) -> dg.AssetsDefinition:
-    """The asset for one program."""
+    """The asset for one program.
+
+    Its days share one index of inputs. Two runs that clean at the same time would
+    not see what the other places, so the pool lets one in.
+    """
 
     @dg.asset(
-        **line.look(STAGE, {"parquet"}, "1"),
+        **line.look(STAGE, {"parquet"}, "2"),
         deps=[line.same_day("traces")],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=f"{line.name}_clusters",
         description="Traces with a label, an outcome, a contributor, a content cluster and a split; drops are counted.",
     )
     def cleaned_traces(
         context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
         from telefine_assets.programs.spec import load_spec
-        from telefine_assets.traces.cleaning import clean
-        from telefine_assets.traces.records import cleaned_to_table, table_to_traces
+        from telefine_assets.traces.days import clean_stored_day
+        from telefine_assets.traces.records import cleaned_schema
 
-        day = context.partition_key
         fields = load_spec(line.name, line.settings).fields
-        with tracking.run(line.name, STAGE, day, context.run_id) as run:
-            raw = table_to_traces(store.tables.read(line.name, "traces", day))
-            kept, report = clean(raw, day, fields, line.settings.cleaning, line.settings.split)
-            table = cleaned_to_table(kept)
-            digest = store.tables.write(line.name, STAGE, day, table)
-            store.records.write(line.name, STAGE, day, report.to_record())
-            run.metrics({"traces_in": report.traces_in, "kept": report.kept})
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(digest),
-            metadata={
-                **metadata.parquet(table, store.tables.path(line.name, STAGE, day)),
-                "traces_in": report.traces_in,
-                "dropped": metadata.table_of(
-                    ["reason", "count", "for example"],
-                    [(why, n, ", ".join(report.samples[why])) for why, n in report.dropped.items()],
-                ),
-                "careless_contributors": metadata.table_of(
-                    ["contributor", "labels checked", "wrong"],
-                    [(who, report.audit[who].checked, report.audit[who].wrong) for who in report.careless],
-                ),
-                "splits": metadata.counts(Counter(trace.split for trace in kept), "split"),
-                "label_sources": metadata.counts(Counter(trace.label_source for trace in kept), "label from"),
-                "sha256": digest,
-                "mlflow_run": metadata.link(run.url, run.run_id),
-            },
-        )
+
+        def make(day: str) -> Made:
+            with tracking.run(line.name, STAGE, day, context.run_id) as run:
+                cleaned, digest = clean_stored_day(store.tables, store.records, line.name, day, fields, line.settings)
+                run.metrics({"traces_in": cleaned.report.traces_in, "kept": cleaned.report.kept})
+            return Made(
+                digest,
+                {
+                    **metadata.parquet(cleaned.report.kept, cleaned_schema(), store.tables.path(line.name, STAGE, day)),
+                    **_told(cleaned.report),
+                    "label_sources": metadata.counts(Counter(cleaned.table["label_source"].to_pylist()), "label from"),
+                    "sha256": digest,
+                    "mlflow_run": metadata.link(run.url, run.run_id),
+                },
+            )
+
+        return each_day(context, make)
 
     return cleaned_traces
+
+
+def _told(report: Any) -> dict[str, Any]:
+    """The drop report (``traces.cleaning.report.DropReport``) for people."""
+    return {
+        "traces_in": report.traces_in,
+        "dropped": metadata.table_of(
+            ["rule", "count", "for example"],
+            [(rule, count, ", ".join(report.samples[rule])) for rule, count in report.dropped.items()],
+        ),
+        "careless_contributors": metadata.table_of(
+            ["contributor", "labels checked today", "wrong"],
+            [
+                (who, report.audit[who].checked, report.audit[who].wrong) if who in report.audit else (who, 0, 0)
+                for who in report.careless
+            ],
+        ),
+        "values_ignored": metadata.table_of(
+            ["feedback", "because", "count"],
+            [(name, why, n) for name, found in report.values_ignored.items() for why, n in found.items()],
+        ),
+        "flagged": metadata.counts(report.flagged, "odd, but kept"),
+        "splits": metadata.counts(report.splits, "split"),
+    }

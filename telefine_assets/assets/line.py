@@ -19,6 +19,7 @@ class Line:
     name: str
     settings: ProgramSettings
     first_day: date
+    last_day: date | None
     partitions: dg.DailyPartitionsDefinition
 
     def key(self, stage: str) -> dg.AssetKey:

@@ -29,11 +29,11 @@ def link(url: str | None, otherwise: str) -> Any:
     return dg.MetadataValue.url(url) if url else otherwise
 
 
-def parquet(table: pa.Table, path: str) -> dict[str, Any]:
+def parquet(rows: int, schema: pa.Schema, path: str) -> dict[str, Any]:
     """Row count, columns and place of a stored table, under the names that the UI knows."""
-    columns = [dg.TableColumn(field.name, str(field.type)) for field in table.schema]
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
     return {
-        "dagster/row_count": table.num_rows,
+        "dagster/row_count": rows,
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "path": dg.MetadataValue.path(path),
     }

@@ -141,7 +141,7 @@ def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> No
         inputs = [field["name"] for field in candidate["signatures"][predictor]["inputs"]]
         shown += [cluster_of({name: demo.get(name) for name in inputs}) for demo in part["demos"]]
     demos = _json(files, DEMOS)
-    _same(DEMOS, "clusters", sorted(demo["cluster"] for demo in demos), sorted(shown))
+    _same(DEMOS, "contents", sorted(demo["content"] for demo in demos), sorted(shown))
     used, arrivals = read_facts(files[FACTS_FILE])
     weighed = {(demo.trace_id, demo.cluster, demo.quality_ppm) for demo in used}
     _same(FACTS_FILE, "demos", weighed, {(demo["trace_id"], demo["cluster"], demo["quality_ppm"]) for demo in demos})
@@ -152,7 +152,7 @@ def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> No
         trace_id = demo["trace_id"]
         if trace_id not in trained:
             raise EvidenceContradiction(f"{DEMOS}: trace {trace_id} is not in the trainset")
-        for name in ("cluster", "trace_digest", "contributor"):
+        for name in ("cluster", "content", "trace_digest", "contributor"):
             _same(TRAINSET, f"{name} of {trace_id}", demo[name], trained[trace_id][name])
         _same(FACTS_FILE, f"contributor of {trace_id}", demo["contributor"], arrived.get(trace_id))
 

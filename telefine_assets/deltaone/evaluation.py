@@ -43,7 +43,7 @@ def _pair(item: Item, before: Answer, after: Answer) -> PairedItem:
     return PairedItem(
         item=item.cluster,
         trace_id=item.trace_id,
-        group=item.cluster,
+        group=item.group,
         inputs=json_value(item.inputs),
         label=json_value(item.label),
         label_source=item.label_source,

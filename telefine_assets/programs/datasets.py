@@ -17,6 +17,10 @@ class Item:
     """One labelled input: the first trace of its content cluster."""
 
     cluster: str
+    content: str
+    """Digest of exactly these inputs; a cluster may hold several that are nearly the same."""
+    group: str
+    """Items of one group are not independent of one another."""
     trace_id: str
     trace_digest: str
     inputs: dict[str, Any]
@@ -51,8 +55,22 @@ def items_of(
 
 
 def dataset_digest(items: Sequence[Item]) -> str:
-    """SHA-256 over the items in their order: ids, contents, labels and their sources."""
-    return digest_of([vars(item) | {"inputs": _text(item.inputs), "label": _text(item.label)} for item in items])
+    """SHA-256 over what can change a result, in the items' order: inputs, labels, their sources, and groups.
+
+    Who contributed a trace, or a tag that it got later, changes no score.
+    """
+    return digest_of(
+        [
+            {
+                "cluster": item.cluster,
+                "group": item.group,
+                "inputs": _text(item.inputs),
+                "label": _text(item.label),
+                "label_source": item.label_source,
+            }
+            for item in items
+        ]
+    )
 
 
 def _rank(cluster: str, split: str, seed: int) -> bytes:
@@ -66,6 +84,8 @@ def _text(value: Any) -> str:
 def _item(trace: CleanedTrace) -> Item:
     return Item(
         cluster=trace.cluster,
+        content=trace.content,
+        group=trace.group,
         trace_id=trace.trace_id,
         trace_digest=trace.trace_digest,
         inputs=json.loads(trace.inputs),

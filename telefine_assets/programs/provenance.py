@@ -1,8 +1,8 @@
 """Where every demo of a program comes from.
 
 DSPy keeps no trace ids in demos, and rewrites those that it bootstraps. A demo
-is therefore traced by what it shows: the content cluster of its inputs, which
-stands for exactly one item of the trainset.
+is therefore traced by what it shows: the digest of its inputs, which is that of
+exactly one item of the trainset.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Demo:
     position: int
     augmented: bool
     """Whether the output is the program's own, accepted by the metric, instead of the label."""
+    content: str
+    """Digest of the inputs that it shows."""
     cluster: str
     trace_id: str
     trace_digest: str
@@ -42,7 +44,7 @@ def demos_of(spec: ProgramSpec, state: Mapping[str, Any], trainset: Sequence[Ite
         ProgramError: when a demo shows what no item of the trainset shows; such
             a program is not shipped.
     """
-    items = {item.cluster: item for item in trainset}
+    items = {item.content: item for item in trainset}
     demos = []
     for predictor, part in state.items():
         inputs = [field["name"] for field in spec.signatures[predictor]["inputs"]]
@@ -58,6 +60,7 @@ def demos_of(spec: ProgramSpec, state: Mapping[str, Any], trainset: Sequence[Ite
                     predictor,
                     position,
                     bool(demo.get("augmented")),
+                    item.content,
                     item.cluster,
                     item.trace_id,
                     item.trace_digest,

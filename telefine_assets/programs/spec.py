@@ -13,10 +13,13 @@ from telefine_assets.canonical import digest_of, sha256_hex
 from telefine_assets.errors import TelefineError
 from telefine_assets.programs.metrics import Metric, metric_named
 from telefine_assets.settings import ProgramSettings
-from telefine_assets.traces.cleaning import Fields
+from telefine_assets.traces.fields import Fields
 
 # What a program thinks is nobody's label: ChainOfThought and ReAct add these outputs.
 _THOUGHTS = frozenset({"reasoning", "trajectory"})
+# dspy.Example keeps these names for itself: a field so called would silently be lost from every demo.
+_TAKEN_NAMES = frozenset({"base", "self"})
+_TAKEN_PREFIX = "dspy_"
 
 
 class ProgramError(TelefineError):
@@ -90,16 +93,25 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
             "contributor yet, so only programs with one are compiled"
         )
     signature = predictors[0][1].signature
+    for field in (*signature.input_fields, *signature.output_fields):
+        if field in _TAKEN_NAMES or field.startswith(_TAKEN_PREFIX):
+            raise ProgramError(
+                f"{setting} = {settings.module!r}: dspy.Example cannot hold a field named {field!r}; call it otherwise"
+            )
     return ProgramSpec(
         name=name,
         build=build,
-        fields=Fields(
-            tuple(signature.input_fields), tuple(name for name in signature.output_fields if name not in _THOUGHTS)
-        ),
+        fields=_fields(signature),
         signatures={key: describe_signature(predictor.signature) for key, predictor in predictors},
         metric=metric_named(settings.metric, f"programs.{name}.metric"),
         metric_name=settings.metric,
     )
+
+
+def _fields(signature: Any) -> Fields:
+    outputs = {name: field for name, field in signature.output_fields.items() if name not in _THOUGHTS}
+    types = {name: field.annotation for name, field in {**signature.input_fields, **outputs}.items()}
+    return Fields(tuple(signature.input_fields), tuple(outputs), types)
 
 
 def describe_signature(signature: Any) -> dict[str, Any]:

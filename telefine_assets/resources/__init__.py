@@ -5,12 +5,15 @@ No secret is a field that Dagster shows: keys come from the environment.
 
 from typing import Any
 
+import dagster as dg
+
 from telefine_assets.resources.dagster_mlflow_run import SharedRunMlflowResource
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
 from telefine_assets.settings import Settings
+from telefine_assets.settings_file import has_password
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:
@@ -26,10 +29,12 @@ def resources_for(settings: Settings) -> dict[str, Any]:
 
 def _tracking(settings: Settings) -> MlflowResource:
     """MLflow, with a run for each asset partition or one for a whole Dagster run."""
+    uri = settings.mlflow.tracking_uri
     known: dict[str, Any] = {
-        "tracking_uri": settings.mlflow.tracking_uri,
+        "tracking_uri": dg.EnvVar("TELEFINE_MLFLOW__TRACKING_URI") if has_password(uri) else uri,
         "ui_url": settings.mlflow.ui_url,
         "artifacts": str(settings.home / "mlflow-artifacts"),
+        "trace_source": settings.mlflow.trace_source,
     }
     if settings.mlflow.run_per == "dagster_run":
         return SharedRunMlflowResource(**known, experiment=f"telefine/{settings.deployment}")

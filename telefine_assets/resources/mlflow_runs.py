@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from telefine_assets.ledger.records import Champion
-    from telefine_assets.traces.source import TraceSource
+    from telefine_assets.traces.sources.protocol import TraceSource
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,13 @@ class MlflowResource(dg.ConfigurableResource):
     tracking_uri: str
     ui_url: str | None = None
     artifacts: str
+    trace_source: Literal["auto", "direct", "api"] = "auto"
 
-    def source(self) -> TraceSource:
-        """Where traces are read from."""
-        from telefine_assets.traces.source import MlflowApiSource
+    def source(self, files: str | None = None) -> TraceSource:
+        """Where traces are read from: MLflow, in the way of the settings, or exported files."""
+        from telefine_assets.traces.sources.opening import open_source
 
-        return MlflowApiSource(self.tracking_uri)
+        return open_source(self.trace_source, self.tracking_uri, files)
 
     def experiment_url(self, name: str) -> str | None:
         """Link to the traces of an experiment, if the settings say where MLflow's UI is."""

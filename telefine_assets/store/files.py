@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import IO, Any
 from uuid import uuid4
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A file that is being written; nobody sees it before the block ends."""
+
+    path: Path
+    stream: IO[bytes]
+
+    def digest(self) -> str:
+        """SHA-256 of what was written."""
+        self.stream.flush()
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Files:
@@ -17,6 +36,7 @@ class Files:
 
         self.uri = uri
         self._fs, self._root = url_to_fs(uri)
+        self._local = "file" in _protocols(self._fs)
 
     def path(self, name: str) -> str:
         """The file system's own path of ``name``."""
@@ -40,21 +60,44 @@ class Files:
         On a local disk the bytes go to a file beside it, are flushed to the
         disk and renamed over it. Object stores put an object in one step already.
         """
-        path = self.path(name)
-        if "file" not in _protocols(self._fs):
-            self._fs.pipe_file(path, content)
+        if self._local:
+            with self.writing(name) as file:
+                file.stream.write(content)
+        else:
+            self._fs.pipe_file(self.path(name), content)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Unfinished]:
+        """A stream whose bytes become ``name`` in one step when the block ends, and are lost when it fails."""
+        target = Path(self.path(name))
+        if not self._local:
+            with TemporaryDirectory() as folder:
+                beside = Path(folder) / target.name
+                with beside.open("wb") as stream:
+                    yield Unfinished(beside, stream)
+                self._fs.put_file(str(beside), self.path(name))
             return
-        target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f"{target.name}.{uuid4().hex}.part")
         try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            with beside.open("wb") as stream:
+                yield Unfinished(beside, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[IO[bytes] | None]:
+        """A stream of ``name``'s bytes, or None when there is no such file."""
+        try:
+            stream: Any = self._fs.open(self.path(name), "rb")
+        except FileNotFoundError:
+            yield None
+            return
+        with stream:
+            yield stream
 
     def names(self, folder: str) -> list[str]:
         """Names of the finished files directly in ``folder``, sorted."""

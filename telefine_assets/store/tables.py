@@ -6,13 +6,15 @@ the caller's order, and nothing in the file depends on the clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.errors import TelefineError
 from telefine_assets.store.files import Files
+from telefine_assets.store.row_groups import row_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 
 class MissingPartition(TelefineError):
     """A table has no file for a day; the message says what to materialise."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A partition that was written."""
+
+    digest: str
+    """SHA-256 of the file."""
+    rows: int
 
 
 class TableStore:
@@ -52,6 +63,40 @@ class TableStore:
         self._files.write(self.name(program, table, day), content)
         return sha256_hex(content)
 
+    def write_batches(
+        self, program: str, table: str, day: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+    ) -> Written:
+        """Replace one partition by a stream of rows, holding one row group at a time.
+
+        When the stream fails, the old partition stands as it was.
+        """
+        import pyarrow.parquet as pq
+
+        rows = 0
+        with self._files.writing(self.name(program, table, day)) as file:
+            with pq.ParquetWriter(file.stream, schema, compression="zstd") as writer:
+                for group in row_groups(batches, schema):
+                    writer.write_table(group, row_group_size=group.num_rows)
+                    rows += group.num_rows
+            return Written(file.digest(), rows)
+
+    def batches(
+        self, program: str, table: str, day: str, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of one partition, a row group at a time.
+
+        Raises:
+            MissingPartition: when it was never written.
+        """
+        import pyarrow.parquet as pq
+
+        with self._files.reading(self.name(program, table, day)) as stream:
+            if stream is None:
+                raise self._missing(program, table, day)
+            file = pq.ParquetFile(stream)
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group, columns).to_batches()
+
     def read(self, program: str, table: str, day: str) -> pa.Table:
         """One partition.
 
@@ -62,12 +107,41 @@ class TableStore:
 
         content = self._files.read(self.name(program, table, day))
         if content is None:
-            raise MissingPartition(
-                f"{program}/{table} has no partition {day}; materialise it first: "
-                f"dagster asset materialize -m telefine_assets.definitions "
-                f"--select {program}/{table} --partition {day}"
-            )
+            raise self._missing(program, table, day)
         return pq.read_table(BytesIO(content))
+
+    @staticmethod
+    def _missing(program: str, table: str, day: str) -> MissingPartition:
+        return MissingPartition(
+            f"{program}/{table} has no partition {day}; materialise it first: "
+            f"dagster asset materialize -m telefine_assets.definitions "
+            f"--select {program}/{table} --partition {day}"
+        )
+
+    def columns(self, program: str, table: str, day: str, names: Sequence[str]) -> pa.Table:
+        """Some columns of one partition; the others are not read."""
+        import pyarrow as pa
+
+        schema = self.schema(program, table, day)
+        return pa.Table.from_batches(
+            self.batches(program, table, day, names), pa.schema([schema.field(name) for name in names])
+        )
+
+    def schema(self, program: str, table: str, day: str) -> pa.Schema:
+        """Columns and types of one partition."""
+        return self._footer(program, table, day).schema.to_arrow_schema()
+
+    def rows(self, program: str, table: str, day: str) -> int:
+        """Number of rows of one partition."""
+        return int(self._footer(program, table, day).num_rows)
+
+    def _footer(self, program: str, table: str, day: str) -> Any:
+        import pyarrow.parquet as pq
+
+        with self._files.reading(self.name(program, table, day)) as stream:
+            if stream is None:
+                raise self._missing(program, table, day)
+            return pq.read_metadata(stream)
 
     def read_days(self, program: str, table: str, days: Sequence[str]) -> pa.Table:
         """The partitions of ``days``, one after the other; all must exist."""

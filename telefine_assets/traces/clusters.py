@@ -7,7 +7,8 @@ import hmac
 import unicodedata
 from typing import Any
 
-from telefine_assets.canonical import digest_of
+from telefine_assets.canonical import canonical_json, digest_of
+from telefine_assets.traces.clustering.shingles import SEPARATOR
 from telefine_assets.traces.records import Split
 
 
@@ -29,14 +30,27 @@ def cluster_of(inputs: dict[str, Any]) -> str:
     return digest_of(normalised(inputs))
 
 
-def split_of(cluster: str, key: str, validation_percent: int, holdout_percent: int) -> Split:
-    """The side on which a cluster stands, now and for ever.
+def text_of(inputs: dict[str, Any]) -> str:
+    """The normalised inputs as one text, in which near-copies can be looked for.
+
+    The values stand in the order of their fields' names, with ``SEPARATOR``
+    between them, which no value contains. What is not a string is canonical
+    JSON.
+    """
+    values = normalised(inputs)
+    texts = (value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(values.items()))
+    return SEPARATOR.join(texts)
+
+
+def split_of(group: str, key: str, validation_percent: int, holdout_percent: int) -> Split:
+    """The side on which a group stands, now and for ever.
 
     HMAC-SHA-256 keyed with the deployment's ``key``: nobody who lacks it can
     word an input so that it lands in train. Neither row order, nor the day,
-    nor the other clusters matter.
+    nor the other groups matter. See ``clustering.assigning`` for what a group
+    is.
     """
-    mac = hmac.new(key.encode(), bytes.fromhex(cluster), hashlib.sha256).digest()
+    mac = hmac.new(key.encode(), bytes.fromhex(group), hashlib.sha256).digest()
     bucket = int.from_bytes(mac, "big") % 10_000
     if bucket < holdout_percent * 100:
         return "holdout"

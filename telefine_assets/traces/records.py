@@ -6,11 +6,10 @@ sorted keys, so that the columns of a day never depend on what is in it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
-
-from telefine_assets.canonical import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +17,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Split = Literal["train", "validation", "holdout"]
+
+FINGERPRINTED = (
+    "trace_id",
+    "request_time_ms",
+    "status",
+    "duration_ms",
+    "session",
+    "version",
+    "tags",
+    "assessments",
+)
+DIGESTED = ("fingerprint", "inputs", "outputs", "error", "tokens", "spans")
 
 
 def json_text(value: Any) -> str:
@@ -35,13 +46,20 @@ class Assessment:
     """One piece of feedback or one expectation, as a person, a judge or code gave it."""
 
     name: str
-    kind: Literal["feedback", "expectation"]
-    value: str
-    """JSON text; ``NaN`` is possible."""
+    kind: str
+    """``feedback`` or ``expectation`` (or ``issue``, which says nothing about right and wrong)."""
+    value: str | None
+    """JSON text; ``NaN`` is possible, and None where a judge failed."""
     source_type: str
-    source_id: str
+    """``HUMAN``, ``LLM_JUDGE`` or ``CODE``."""
+    source_id: str | None
     create_time_ms: int
     valid: bool
+    """False when a later assessment overrides it."""
+    assessment_id: str | None = None
+    rationale: str | None = None
+    error: str | None = None
+    """Code of the judge's failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +71,23 @@ class Trace:
     duration_ms: int | None
     status: str
     inputs: str | None
-    """JSON text of the inputs, by field where they have names."""
+    """JSON text of the inputs as they were logged, by field where they have names."""
     outputs: str | None
     error: str | None
     session: str | None
+    version: str | None
+    """What names the program's version that answered (see ``traces.version_key``)."""
+    tokens: int | None
     tags: str
     """JSON object of the tags that people and programs set (MLflow's own left out)."""
     assessments: str
-    """JSON list of :class:`Assessment`, sorted."""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of all that the trace says; it changes when feedback or a tag does."""
-        return digest_of(asdict(self))
+    """JSON list of :class:`Assessment`, in order of time."""
+    spans: str | None
+    """JSON list of the inner spans, where the settings ask for them."""
+    fingerprint: str
+    """What may change after the answer was given: :func:`row_digest` of the columns ``FINGERPRINTED``."""
+    digest: str
+    """All that the trace says: :func:`row_digest` of the columns ``DIGESTED``."""
 
     def tag(self, name: str) -> str | None:
         """Value of a tag, or None."""
@@ -75,6 +97,19 @@ class Trace:
     def assessed(self) -> list[Assessment]:
         """The assessments, parsed."""
         return [Assessment(**item) for item in json.loads(self.assessments)]
+
+
+def row_digest(values: Iterable[str | int | None]) -> str:
+    """SHA-256 over the values as netstrings (``<bytes>:<text>,``), and ``-`` for None.
+
+    Lengths come first, so no two rows that differ run together to the same text.
+    Netstrings: D. J. Bernstein, 1997.
+    """
+    hasher = hashlib.sha256()
+    for value in values:
+        text = None if value is None else str(value).encode()
+        hasher.update(b"-" if text is None else b"%d:%b," % (len(text), text))
+    return hasher.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,49 +133,60 @@ class CleanedTrace:
     contributor: str | None
     """EIP-55 address, or None with the reason in ``contributor_reason``."""
     contributor_reason: str | None
+    content: str
+    """SHA-256 of the normalised inputs: exact copies share it."""
     cluster: str
-    """Content cluster: traces with the same normalised inputs share it."""
+    """Content cluster: copies and near-copies share it; it counts once, however many traces it has."""
+    group: str
+    """Cluster and session together: what stands on one side of the split."""
     split: Split
+    session: str | None
+    version: str | None
+    disagreement_ppm: int | None
+    """Widest spread between raters of one outcome, on the declared range; None with fewer than two."""
+    flags: str
+    """JSON list of what is odd about the trace without being a reason to drop it."""
+    submission: str | None
+    """The contributor's signed submission, as tagged; checked where money hangs on it."""
 
 
 def trace_schema() -> pa.Schema:
     """Arrow schema of a day of traces."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.int64()
-    types = {"request_time_ms": number, "duration_ms": number}
-    optional = {"duration_ms", "inputs", "outputs", "error", "session"}
-    names = [field.name for field in fields(Trace)]
-    columns = [pa.field(name, types.get(name, text), nullable=name in optional) for name in names]
-    return pa.schema([*columns, pa.field("digest", text, nullable=False)])
+    return _schema(
+        Trace,
+        {"request_time_ms", "duration_ms", "tokens"},
+        {"duration_ms", "inputs", "outputs", "error", "session", "version", "tokens", "spans"},
+    )
 
 
 def cleaned_schema() -> pa.Schema:
     """Arrow schema of a day of cleaned traces."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.int64()
-    numbers = {"arrival_ms", "score_ppm", "quality_ppm"}
-    optional = {"score_ppm", "contributor", "contributor_reason"}
-    return pa.schema(
-        [
-            pa.field(field.name, number if field.name in numbers else text, nullable=field.name in optional)
-            for field in fields(CleanedTrace)
-        ]
+    return _schema(
+        CleanedTrace,
+        {"arrival_ms", "score_ppm", "quality_ppm", "disagreement_ppm"},
+        {"score_ppm", "contributor", "contributor_reason", "session", "version", "disagreement_ppm", "submission"},
     )
 
 
-def traces_to_table(traces: Iterable[Trace]) -> pa.Table:
-    """Traces as one Arrow table, ordered by time and id."""
+def dropped_schema() -> pa.Schema:
+    """Arrow schema of a day's dropped traces: each with the first rule that objected."""
     import pyarrow as pa
 
-    ordered = sorted(traces, key=lambda trace: (trace.request_time_ms, trace.trace_id))
-    return pa.Table.from_pylist([{**asdict(trace), "digest": trace.digest} for trace in ordered], trace_schema())
+    return pa.schema([pa.field("trace_id", pa.string(), False), pa.field("rule", pa.string(), False)])
 
 
-def table_to_traces(table: pa.Table) -> list[Trace]:
-    """The traces of a stored day."""
-    return [Trace(**row) for row in table.drop_columns(["digest"]).to_pylist()]
+def _schema(record: type, numbers: set[str], optional: set[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    names = [field.name for field in fields(record)]
+    return pa.schema(
+        [pa.field(name, pa.int64() if name in numbers else pa.string(), nullable=name in optional) for name in names]
+    )
+
+
+def batch_to_traces(batch: pa.RecordBatch | pa.Table) -> list[Trace]:
+    """Rows of a stored day, as records."""
+    return [Trace(**row) for row in batch.to_pylist()]
 
 
 def cleaned_to_table(cleaned: Iterable[CleanedTrace]) -> pa.Table:

@@ -29,7 +29,8 @@ programs:
     module: telefine_assets_tests.programs.tickets:build
     experiment: tickets
     cleaning:
-      outcome: {{feedback: helpful, accept_at: 1}}
+      outcomes: [{{feedback: helpful, kind: boolean}}]
+      accept_outputs_at: 1
       expectations: {{team: team}}
     split: {{key: test, validation_percent: 20, holdout_percent: 45}}
     compile:

@@ -92,6 +92,16 @@ def test_every_demo_of_the_candidate_is_a_train_trace(deployment: Deployment) ->
     assert {demo["trace_id"] for demo in demos} <= train
 
 
+def test_a_contributor_can_be_told_what_became_of_a_trace(deployment: Deployment) -> None:
+    demo = deployment.record("compiled_programs", LAST)["demos"][0]
+    told = json.loads(deployment.run("telefine", "traces", "why", demo["trace_id"], "--json").stdout)
+    assert told["cleaned"]["split"] == "train"
+    used = [each for each in told["demo_in"] if each["day"] == LAST]
+    assert [(each["predictor"], each["position"], each["champion"]) for each in used] == [
+        (demo["predictor"], demo["position"], "promoted")
+    ]
+
+
 def test_the_attestation_verifies_offline(deployment: Deployment, tmp_path: Path) -> None:
     exported = deployment.run("telefine", "attest", "export", LAST, str(tmp_path / "out"))
     assert exported.returncode == 0, exported.stdout
@@ -308,11 +318,12 @@ def test_every_telefine_and_dagster_command_in_the_documents_runs(deployment: De
     from telefine_assets_tests.test_docs import commands
 
     ran = 0
+    trace_id = deployment.record("compiled_programs", LAST)["demos"][0]["trace_id"]
     for line in commands():
         if not line.startswith(("telefine ", "dagster asset", "dg ")):
             continue
         line = line.replace("film_reviews", "tickets").replace("2026-11-02", LAST).replace("2026-01-01", LAST)
-        line = line.replace('group:"triage"', 'key:"tickets/traces"')
+        line = line.replace('group:"triage"', 'key:"tickets/traces"').replace("TRACE_ID", trace_id)
         line = line.replace("dg launch", f"dg launch --target-path {ROOT}")
         if "attest verify" in line:
             deployment.run("telefine", "attest", "export", LAST, str(tmp_path / "out"))

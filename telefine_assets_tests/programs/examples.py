@@ -44,8 +44,11 @@ def items(count: int, start: int = 0) -> list[Item]:
 
 def _item(number: int, text: str, team: str) -> Item:
     inputs = {"ticket": text}
+    cluster = cluster_of(inputs)
     return Item(
-        cluster=cluster_of(inputs),
+        cluster=cluster,
+        content=cluster,
+        group=cluster,
         trace_id=f"tr-{number}",
         trace_digest=digest_of(number),
         inputs=inputs,
@@ -86,8 +89,15 @@ def cleaned_trace(
         quality_ppm=1_000_000,
         contributor=ADA,
         contributor_reason=None,
+        content=cluster,
         cluster=cluster,
+        group=cluster,
         split=split_of(cluster, split.key.get_secret_value(), split.validation_percent, split.holdout_percent),
+        session=None,
+        version=None,
+        disagreement_ppm=None,
+        flags="[]",
+        submission=None,
     )
 
 

@@ -45,6 +45,29 @@ def test_fields_are_read_off_the_programs_signature():
     assert spec.metric.function is exact_match
 
 
+def typed():
+    return dspy.ChainOfThought("letter, pages: list[str] -> team, urgent: bool")
+
+
+def test_the_types_of_fields_are_read_off_too_but_not_those_of_thoughts():
+    types = tickets_spec(module=f"{HERE}:typed").fields.types
+    assert types == {"letter": str, "pages": list[str], "team": str, "urgent": bool}
+
+
+def lost():
+    return dspy.Predict("base -> team")
+
+
+def hidden():
+    return dspy.Predict("letter -> dspy_team")
+
+
+@pytest.mark.parametrize("module", ["lost", "hidden"])
+def test_a_field_that_a_dspy_example_would_lose_is_refused(module):
+    with pytest.raises(ProgramError, match=r"dspy\.Example cannot hold a field named '(base|dspy_team)'"):
+        tickets_spec(module=f"{HERE}:{module}")
+
+
 def test_a_chain_is_refused_because_its_inner_demos_name_no_contributor():
     with pytest.raises(ProgramError, match="only programs with one are compiled"):
         tickets_spec(module=f"{HERE}:chain")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telefine_assets.traces.clusters import cluster_of, normalised, split_of
+from telefine_assets.traces.clustering.shingles import SEPARATOR
+from telefine_assets.traces.clusters import cluster_of, normalised, split_of, text_of
 from telefine_assets_tests.traces.examples import expectation, only, trace
 
 letters = st.text(st.characters(max_codepoint=0x24F, categories=("L", "N", "P", "Zs")), max_size=30)
@@ -63,6 +64,26 @@ def test_different_inputs_are_different_clusters(one, other):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, {"a": [1.5, {"b": None}]}, True])
 def test_inputs_of_any_shape_have_a_cluster_and_the_order_of_fields_is_none_of_it(value):
     assert cluster_of({"x": value, "y": "Y"}) == cluster_of({"y": "y", "x": value})
+
+
+def test_the_text_of_inputs_is_their_normalised_values_in_the_order_of_the_fields():
+    inputs = {"shop": " Tea\n& Co ", "number": 2.50, "lines": ["ONE ", {"b": None, "a": 1}], "extra": None}
+    assert text_of(inputs).split(SEPARATOR) == ["null", '["one",{"a":1,"b":null}]', "2.5", "tea & co"]
+    assert text_of(dict(reversed(inputs.items()))) == text_of(inputs)
+    assert text_of({}) == ""
+
+
+@given(st.dictionaries(letters, st.text() | st.lists(st.text()) | st.integers() | st.floats(), max_size=4))
+def test_no_value_can_pretend_to_be_two(inputs):
+    assert text_of(inputs).count(SEPARATOR) == max(0, len(inputs) - 1)
+    assert cluster_of(inputs) != cluster_of({**inputs, "another field": ""})
+
+
+@given(st.dictionaries(letters, st.text() | st.booleans(), max_size=4))
+def test_inputs_of_one_cluster_have_one_text(inputs):
+    other = {name: value.upper() if isinstance(value, str) else value for name, value in inputs.items()}
+    if cluster_of(inputs) == cluster_of(other):
+        assert text_of(inputs) == text_of(other)
 
 
 def sides(key, validation=20, holdout=30, count=4000):

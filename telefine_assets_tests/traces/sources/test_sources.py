@@ -1,23 +1,38 @@
-"""Reading from a real MLflow store, with traces as MLflow's own API and its DSPy autologging write them."""
+"""All ways into a real MLflow store, with traces as MLflow's own API and its DSPy autologging write them."""
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.traces.source import MlflowApiSource, TraceSourceError
+from telefine_assets.traces.records import batch_to_traces, trace_schema
+from telefine_assets.traces.sources.api import ApiSource, spans_by_client
+from telefine_assets.traces.sources.databases import database_of
+from telefine_assets.traces.sources.direct import DirectSource
+from telefine_assets.traces.sources.protocol import TraceQuery, TraceSourceError
 from telefine_assets_tests.knn_lm import knn_lm, lm_settings
 from telefine_assets_tests.programs.tickets import build
 from telefine_assets_tests.traces.examples import ADA
+from telefine_assets_tests.traces.mlflow_logging import log, logging_to
+from telefine_assets_tests.traces.mlflow_store import copy_store
 
 DAY = "2026-11-20"
 START, END = bounds_ms(DAY)
 BUSY = "2026-11-10"
 MANY = 450
+EVER = (0, 2**53)
+
+
+def direct(uri):
+    return DirectSource(database_of(uri), spans_by_client(uri))
+
+
+SOURCES = {"direct": direct, "api": ApiSource}
 
 
 @dataclass
@@ -26,59 +41,43 @@ class Store:
 
     uri: str
     ids: dict[str, str] = field(default_factory=dict)
+    source: Any = None
 
-    def read(self, experiment: str = "tickets", day: str = DAY) -> dict[str, Any]:
-        return {each.trace_id: each for each in MlflowApiSource(self.uri).read(experiment, *bounds_ms(day), ["ticket"])}
+    def rows(self, experiment: str, bounds: tuple[int, int] = EVER, **more: Any) -> Any:
+        query = TraceQuery(experiment, *bounds, ("ticket",), **more)
+        return pa.Table.from_batches(self.source.read(query), trace_schema())
 
-    def trace(self, name: str, experiment: str = "tickets") -> Any:
-        return next(
-            each
-            for each in MlflowApiSource(self.uri).read(experiment, 0, 2**53, ["ticket"])
-            if each.trace_id == self.ids[name]
-        )
+    def read(self, experiment: str = "open", day: str = DAY) -> dict[str, Any]:
+        return {each.trace_id: each for each in batch_to_traces(self.rows(experiment, bounds_ms(day)))}
 
-
-def log(experiment_id, at_ms, inputs=None, outputs=None, tags=None, error=None, child=None):
-    """Log one trace that starts at ``at_ms``; ``child`` is (inputs, outputs) of a span below the root."""
-    import mlflow
-
-    root = mlflow.start_span_no_context(
-        "root", inputs=inputs, experiment_id=experiment_id, start_time_ns=at_ms * 10**6, tags=tags
-    )
-    if child:
-        span = mlflow.start_span_no_context("child", inputs=child[0], parent_span=root, start_time_ns=at_ms * 10**6 + 1)
-        span.set_outputs(child[1])
-        span.end(end_time_ns=at_ms * 10**6 + 2)
-    if error:
-        root.record_exception(error)
-    root.set_outputs(outputs)
-    root.end(status="ERROR" if error else "OK", end_time_ns=(at_ms + 7) * 10**6)
-    return root.trace_id
+    def trace(self, name: str, experiment: str = "open") -> Any:
+        found = batch_to_traces(self.rows(experiment))
+        return next(each for each in found if each.trace_id == self.ids[name])
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """One store for all tests here: making one takes seconds."""
+def logged(empty_template, tmp_path_factory):
+    """One store for all tests here: logging takes seconds."""
     import mlflow
 
     folder = tmp_path_factory.mktemp("mlflow")
-    made = Store(f"sqlite:///{folder / 'mlflow.db'}")
-    before = mlflow.get_tracking_uri()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", made.uri)
-        patch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
-        mlflow.set_tracking_uri(made.uri)
+    made = Store(copy_store(empty_template, folder))
+    with logging_to(made.uri) as patch:
         client = mlflow.MlflowClient()
         tickets, busy, live = (
-            client.create_experiment(name, artifact_location=str(folder / name)) for name in ("tickets", "busy", "live")
+            client.create_experiment(name, artifact_location=str(folder / name)) for name in ("open", "busy", "live")
         )
         _log_tickets(made, tickets)
         for number in range(MANY):
             log(busy, bounds_ms(BUSY)[0] + number // 3, {"ticket": f"ticket {number}"}, {"team": "login"})
         patch.setenv("MLFLOW_EXPERIMENT_ID", live)
         _call_program(made)
-        mlflow.set_tracking_uri(before)
     return made
+
+
+@pytest.fixture(params=SOURCES)
+def store(logged, request):
+    return replace(logged, source=SOURCES[request.param](logged.uri))
 
 
 def _log_tickets(made, experiment):
@@ -89,7 +88,9 @@ def _log_tickets(made, experiment):
     made.ids |= {
         "last moment": log(experiment, END - 1, {"ticket": "late"}, {"team": "login"}),
         "midnight": log(experiment, END, {"ticket": "midnight"}, {"team": "login"}),
-        "first moment": log(experiment, START, {"ticket": "early"}, {"team": "login"}, {"telefine.contributor": ADA}),
+        "first moment": log(
+            experiment, START, {"ticket": "early"}, {"team": "login"}, tags={"telefine.contributor": ADA}
+        ),
         "yesterday": log(experiment, START - 1, {"ticket": "yesterday"}, {"team": "login"}),
         "failed": log(experiment, START + 5, {"ticket": "x"}, error=ValueError("the model is down")),
         "positional": log(experiment, START + 6, {"args": ["by place"]}, {"team": "login"}),
@@ -102,7 +103,14 @@ def _log_tickets(made, experiment):
             child=({"ticket": "inside", "more": 1}, {"team": "billing"}),
         ),
         "without inputs": log(experiment, START + 8),
-        "assessed": log(experiment, START + 9, {"ticket": "assessed"}, {"team": "login"}),
+        "assessed": log(
+            experiment,
+            START + 9,
+            {"ticket": "assessed"},
+            {"team": "login"},
+            metadata={"mlflow.trace.session": "a talk", "mlflow.modelId": "m-1"},
+            attributes={"mlflow.chat.tokenUsage": {"input_tokens": 9, "output_tokens": 3, "total_tokens": 12}},
+        ),
     }
     said = made.ids["assessed"]
     wrong = mlflow.log_feedback(trace_id=said, name="helpful", value=False, source=ann)
@@ -141,6 +149,23 @@ def _call_program(made):
             mlflow.dspy.autolog(disable=True)
 
 
+@pytest.mark.parametrize("spans", ["none", "all"])
+@pytest.mark.parametrize("experiment", ["open", "busy", "live"])
+def test_every_way_gives_the_same_rows(logged, experiment, spans):
+    one, other = (replace(logged, source=make(logged.uri)).rows(experiment, spans=spans) for make in SOURCES.values())
+    assert one.num_rows > 0
+    assert one.equals(other)
+
+
+@pytest.mark.parametrize("experiment", ["open", "busy", "live"])
+def test_every_way_gives_the_same_fingerprints(logged, experiment):
+    query = TraceQuery(experiment, *EVER, ("ticket",))
+    one, other = (pa.Table.from_batches(make(logged.uri).fingerprints(query)) for make in SOURCES.values())
+    rows = replace(logged, source=direct(logged.uri)).rows(experiment)
+    assert one.equals(other)
+    assert one["fingerprint"].to_pylist() == rows["fingerprint"].to_pylist()
+
+
 def test_the_processes_own_tracking_address_is_neither_used_nor_changed(store):
     import mlflow
 
@@ -158,10 +183,12 @@ def test_a_trace_at_midnight_belongs_to_the_day_that_begins(store):
     assert len(today) == len(store.ids) - 2 - 3
 
 
-def test_more_traces_than_a_page_holds_come_each_exactly_once(store):
-    found = list(MlflowApiSource(store.uri).read("busy", *bounds_ms(BUSY), ["ticket"]))
+def test_more_traces_than_a_page_holds_come_each_exactly_once_and_in_order(store):
+    found = batch_to_traces(store.rows("busy", bounds_ms(BUSY)))
     assert len(found) == len({each.trace_id for each in found}) == MANY
     assert {json.loads(each.inputs)["ticket"] for each in found} == {f"ticket {number}" for number in range(MANY)}
+    places = [(each.request_time_ms, each.trace_id) for each in found]
+    assert places == sorted(places)
 
 
 def test_what_a_trace_says_arrives_whole(store):
@@ -170,6 +197,12 @@ def test_what_a_trace_says_arrives_whole(store):
     assert (json.loads(one.inputs), json.loads(one.outputs)) == ({"ticket": "early"}, {"team": "login"})
     assert json.loads(one.tags) == {"telefine.contributor": ADA}
     assert one.tag("telefine.contributor") == ADA
+
+
+def test_session_version_and_tokens_arrive(store):
+    one = store.trace("assessed")
+    assert (one.session, one.version) == ("a talk", "m-1")
+    assert one.tokens == 12
 
 
 def test_a_failed_trace_is_kept_with_its_error(store):
