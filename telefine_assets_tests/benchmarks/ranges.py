@@ -15,25 +15,12 @@ from pathlib import Path
 
 from telefine_assets.partitions import days_from
 from telefine_assets_tests.benchmarks.measuring import store_of
+from telefine_assets_tests.traces.deployment import SETTINGS
 from telefine_assets_tests.traces.mlflow_store import copy_store
 
 DAYS = days_from("2026-10-01", "2026-10-30")
 TIMED = (0, 14, 29)
 TRACES = 30_000
-SETTINGS = """
-deployment: ranges
-partitions: {start: 2026-10-01, end: 2026-10-30}
-lm: {model: openai/none, api_base: "http://127.0.0.1:9"}
-programs:
-  tickets:
-    module: telefine_assets_tests.programs.tickets:build
-    experiment: tickets
-    cleaning:
-      outcomes: [{feedback: resolved, kind: boolean}]
-      expectations: {team: right_team}
-    split: {key: benchmark}
-    compile: {strategies: [{strategy: labeled_few_shot}]}
-"""
 
 
 def run(home: Path, *partitions: str) -> float:
@@ -64,7 +51,7 @@ def deployment(template: Path) -> Path:
     """A fresh deployment over a copy of the generated store."""
     home = Path(tempfile.mkdtemp(prefix="telefine-ranges-"))
     copy_store(template, home / ".telefine")
-    (home / "telefine.yaml").write_text(SETTINGS)
+    (home / "telefine.yaml").write_text(SETTINGS.format(first=DAYS[0], last=DAYS[-1]))
     (home / "dagster").mkdir()
     (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     return home

@@ -11,18 +11,18 @@ from telefine_assets_tests.traces.mlflow_store import copy_store, empty_store, f
 
 FIRST, MIDDLE, LAST = DAYS = ("2026-11-02", "2026-11-03", "2026-11-04")
 SETTINGS = """
-deployment: ranges
-partitions: {start: 2026-11-02, end: 2026-11-04}
-lm: {model: openai/none, api_base: "http://127.0.0.1:9"}
+deployment: generated
+partitions: {{start: {first}, end: {last}}}
+lm: {{model: openai/none, api_base: "http://127.0.0.1:9"}}
 programs:
   tickets:
     module: telefine_assets_tests.programs.tickets:build
     experiment: tickets
     cleaning:
-      outcomes: [{feedback: resolved, kind: boolean}]
-      expectations: {team: right_team}
-    split: {key: test}
-    compile: {strategies: [{strategy: labeled_few_shot}]}
+      outcomes: [{{feedback: resolved, kind: boolean}}]
+      expectations: {{team: right_team}}
+    split: {{key: test}}
+    compile: {{strategies: [{{strategy: labeled_few_shot}}]}}
 """
 
 
@@ -39,7 +39,7 @@ class Deployment:
         self.home = folder / ".telefine"
         copy_store(template, self.home)
         self.file = self.home / "mlflow.db"
-        (folder / "telefine.yaml").write_text(SETTINGS)
+        (folder / "telefine.yaml").write_text(SETTINGS.format(first=FIRST, last=LAST))
         self.settings = load_settings(folder / "telefine.yaml")
         self.defs = build_defs(self.settings)
 

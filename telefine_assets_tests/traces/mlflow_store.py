@@ -104,7 +104,11 @@ def connect(uri: str) -> Any:
     if uri.startswith("sqlite:///"):
         import adbc_driver_sqlite.dbapi as sqlite
 
-        return sqlite.connect(uri.removeprefix("sqlite:///"))
+        connection = sqlite.connect(uri.removeprefix("sqlite:///"))
+        with connection.cursor() as cursor:  # a reader is waited for
+            cursor.execute("PRAGMA busy_timeout = 30000")
+            cursor.fetchall()
+        return connection
     import adbc_driver_postgresql.dbapi as postgresql
 
     return postgresql.connect(uri)

@@ -30,6 +30,7 @@ from telefine_assets.traces.sources.api_rows import (
     size_of,
     table,
 )
+from telefine_assets.traces.sources.api_spans import UNREADABLE
 from telefine_assets.traces.sources.assembling import Assembler
 from telefine_assets.traces.sources.pages import RawPage
 from telefine_assets.traces.sources.protocol import Filters, TraceQuery, TraceSourceError
@@ -126,7 +127,7 @@ class _Reading:
             else:
                 infos, rest = [info for info in infos if info.request_time_ms < last], Window(last, window.end_ms)
         infos.sort(key=lambda info: (info.request_time_ms, info.trace_id))
-        lacking = (info.trace_id for info in infos if self._spans and needs_spans(info, root_of(info), self._query))
+        lacking = (info.trace_id for info in infos if self._spans and needs_spans(info, self._query))
         return Found(window, infos, frozenset(lacking), rest)
 
     def _infos(self, window: Window) -> tuple[list[Info], str | None]:
@@ -158,13 +159,16 @@ class _Reading:
         """All traces of a millisecond that holds more than a page; its pages are offsets, so: until none is new."""
         seen: dict[str, Info] = {}
         condition, before = self._condition(Window(at_ms, at_ms + 1)), -1
-        while len(seen) > before:
-            before, token = len(seen), None
-            while True:
-                infos, token = self._tracking.infos(self._experiment, condition, token, self._tracking.page)
-                seen |= {info.trace_id: info for info in infos}
-                if token is None:
-                    break
+        try:
+            while len(seen) > before:
+                before, token = len(seen), None
+                while True:
+                    infos, token = self._tracking.infos(self._experiment, condition, token, self._tracking.page)
+                    seen |= {info.trace_id: info for info in infos}
+                    if token is None:
+                        break
+        except CannotSend as error:
+            raise TraceSourceError(f"{error} (it fails at a trace of Unix millisecond {at_ms})") from None
         return list(seen.values())
 
     def _condition(self, window: Window) -> str:
@@ -176,7 +180,7 @@ class _Reading:
         lacking = [info.trace_id for info in found.infos if info.trace_id in found.lacking]
         rows = self._tracking.spans(lacking) if lacking else []
         self.complete.update(lacking)
-        came = {row[0] for row in rows}
+        came = {row[0] for row in rows if row[1] != UNREADABLE}
         if self._spans:
             rows += [root for info in found.infos if info.trace_id not in came and (root := root_of(info))]
         return page_of(found.infos, rows, self._query)

@@ -9,6 +9,7 @@ transient): these here are the only ones.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence, Set
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -16,19 +17,23 @@ from urllib.parse import urlsplit, urlunsplit
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, sent_info
 from telefine_assets.traces.sources.api_spans import UNREADABLE, logged_spans, sent_spans
+from telefine_assets.traces.sources.api_workers import Workers
 from telefine_assets.traces.sources.protocol import TraceSourceError
 
 _SEARCH = "/api/3.0/mlflow/traces/search"
 _OLD_SEARCH = "/api/2.0/mlflow/traces"
 _BATCH = "/api/3.0/mlflow/traces/batchGet"
 _INFO = "/api/3.0/mlflow/traces/"
-_ARTIFACT = "/ajax-api/3.0/mlflow/get-trace-artifact"
+_ARTIFACT = "/ajax-api/2.0/mlflow/get-trace-artifact"
 _EXPERIMENT = "/api/2.0/mlflow/experiments/get-by-name"
 _ORDER = ["timestamp_ms ASC", "request_id ASC"]
 _IDS_AT_ONCE = 25
 
 _TRANSIENT = {408, 429, 502, 503, 504}
-_TRIES_AT_500 = 3
+# A timeout is long (MLFLOW_HTTP_REQUEST_TIMEOUT, two minutes), and a fault of the server's rarely passes.
+_TRIES_AT_500 = _TRIES_IN_SILENCE = 3
+_SILENCE = "not in time"
+_SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)")
 
 
 class RestTracking:
@@ -41,7 +46,7 @@ class RestTracking:
         parts = urlsplit(uri)
         self._uri = uri.rstrip("/")
         self.where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        self._patience = Patience()
+        self._patience, self._workers = Patience(), Workers()
 
     def stop(self) -> None:
         """Wait for no retry any longer."""
@@ -58,8 +63,12 @@ class RestTracking:
         body = {"locations": [location], "filter": condition, "max_results": count, "order_by": _ORDER}
         body |= {"page_token": token} if token else {}
         tries = _TRIES_AT_500 if count == self.page else 1  # fewer are asked for after a fault
-        answer = self._parsed(self._answer("POST", _SEARCH, json=body, tries_at_500=tries))
-        return [sent_info(each) for each in answer.get("traces", ())], answer.get("next_page_token") or None
+        with self._workers.first_alone(_SEARCH):
+            response = self._answer("POST", _SEARCH, json=body, tries_at_500=tries)
+        answer = self._parsed(response)
+        infos = [sent_info(each) for each in answer.get("traces", ())]
+        self._workers.learn(_SEARCH, response.elapsed.total_seconds(), len(infos), few=self.page // 5)
+        return infos, answer.get("next_page_token") or None
 
     def first_id(self, experiment: str, condition: str) -> str | None:
         """Id of the first such trace, by the old API that leaves assessments out."""
@@ -80,13 +89,14 @@ class RestTracking:
     def _batch(self, trace_ids: Sequence[str]) -> dict[str, list[SpanRow]]:
         """Spans by trace. Missing are traces that are not complete, or gone, or whose text may differ from the log."""
         try:
-            response = self._answer(
-                "GET", _BATCH, params={"trace_ids": list(trace_ids)}, accept={400, 404}, tries_at_500=1
-            )
+            with self._workers.first_alone(_BATCH):
+                asked = {"trace_ids": list(trace_ids)}
+                response = self._answer("GET", _BATCH, params=asked, accept={400, 404}, tries_at_500=1)
         except CannotSend:
             return {}
         if response.status_code != 200:
             return {}
+        self._workers.learn(_BATCH, response.elapsed.total_seconds(), len(trace_ids), few=_IDS_AT_ONCE // 5)
         return sent_spans(self._parsed(response).get("traces", ()))
 
     def _one(self, trace_id: str) -> list[SpanRow]:
@@ -127,7 +137,8 @@ class RestTracking:
             if status == 200 or status in accept:
                 return response
             passes = response is None or status in _TRANSIENT or status == 500
-            if not passes or tried >= (tries_at_500 if status == 500 else TRIES):
+            tries = tries_at_500 if status == 500 else _TRIES_IN_SILENCE if fault == _SILENCE else TRIES
+            if not passes or tried >= tries:
                 raise self._failure(response, fault, tried)
             asked = "" if response is None else response.headers.get("Retry-After", "")
             self._patience.wait(tried, f"{path} {more}", float(asked) if asked.isdecimal() else 0.0)
@@ -145,7 +156,7 @@ class RestTracking:
         try:
             credentials = get_default_host_creds(self._uri)
             once = {"max_retries": 0, "backoff_factor": 0, "retry_codes": frozenset(), "raise_on_status": False}
-            return http_request(credentials, path, method, **once, **more), ""
+            return http_request(credentials, path, method, **once, **more, extra_headers=self._workers.headers()), ""
         except MlflowException as error:
             cause = error.__cause__ or error.__context__ or error
             if _is_for_good(cause):
@@ -153,7 +164,10 @@ class RestTracking:
                     f"the MLflow server at {self.where} cannot be asked ({type(cause).__name__}); check "
                     "mlflow.tracking_uri and MLflow's credentials and certificates (MLFLOW_TRACKING_*)"
                 ) from None
-            return None, type(cause).__name__
+            if "timed out" in str(cause):
+                return None, _SILENCE
+            reason = _SYSTEM_ERROR.search(str(cause))
+            return None, reason[1] if reason else type(cause).__name__
 
     def _failure(self, response: Any | None, fault: str, tried: int) -> TraceSourceError:
         if response is None:
@@ -165,6 +179,11 @@ class RestTracking:
             return TraceSourceError(
                 f"the MLflow server at {self.where} refuses us ({response.status_code}); set MLFLOW_TRACKING_USERNAME "
                 "and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of someone who may read the experiment"
+            )
+        if response.status_code == 404:
+            return TraceSourceError(
+                f"the MLflow server at {self.where} does not know what it is asked for ({_said(response)}); it must be "
+                "MLflow 3, and mlflow.tracking_uri must be its address with the path under which it is served"
             )
         kind = CannotSend if response.status_code == 500 else TraceSourceError
         return kind(

@@ -130,10 +130,7 @@ def milliseconds(text: str) -> int:
 
 def root_of(info: Info) -> SpanRow | None:
     """The root span, made of the trace's previews; None when they may not be all that there is."""
-    if info.status != "OK":
-        return None
-    inputs, outputs = info.metadata.get(_INPUTS), info.metadata.get(_OUTPUTS)
-    if not is_whole(info.request_preview, inputs) or not is_whole(info.response_preview, outputs):
+    if not _says_it_all(info):
         return None
     texts = {"mlflow.spanInputs": info.request_preview, "mlflow.spanOutputs": info.response_preview}
     attributes = {key: text for key, text in texts.items() if text}
@@ -141,7 +138,16 @@ def root_of(info: Info) -> SpanRow | None:
     return info.trace_id, "", None, info.request_time_ms * 1_000_000, json.dumps(content)
 
 
-def is_whole(preview: str | None, metadata: str | None) -> bool:
+def _says_it_all(info: Info) -> bool:
+    """Whether a trace went well and its previews are its whole root input and output."""
+    return (
+        info.status == "OK"
+        and _is_whole(info.request_preview, info.metadata.get(_INPUTS))
+        and _is_whole(info.response_preview, info.metadata.get(_OUTPUTS))
+    )
+
+
+def _is_whole(preview: str | None, metadata: str | None) -> bool:
     """Whether a preview is the root span's text, from its first character to its last."""
     if metadata is None:
         return False
@@ -160,9 +166,9 @@ def is_as_logged(metadata: Mapping[str, str], inputs: str | None, outputs: str |
     return starts_as(inputs or "", metadata.get(_INPUTS, "")) and starts_as(outputs or "", metadata.get(_OUTPUTS, ""))
 
 
-def needs_spans(info: Info, root: SpanRow | None, query: TraceQuery) -> bool:
+def needs_spans(info: Info, query: TraceQuery) -> bool:
     """Whether the spans must be read to know what the program was asked and what it answered."""
-    if query.spans == "all" or root is None:
+    if query.spans == "all" or not _says_it_all(info):
         return True
     try:
         inputs = json.loads(info.request_preview or "")

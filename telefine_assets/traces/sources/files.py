@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from telefine_assets.traces.records import readable
 from telefine_assets.traces.sources.api_rows import Info, page_of
 from telefine_assets.traces.sources.assembling import Assembler
 from telefine_assets.traces.sources.file_rows import TIMES, WHOLE, BadRow, start_of, trace_of
@@ -88,8 +89,8 @@ class FileSource:
                 info, spans = trace_of(row, query.version_key)
             except BadRow as error:
                 raise TraceSourceError(f"{place} is no trace: {error}; see the documented columns") from None
-            text = json.dumps([astuple(info), spans])
-            held.append((info.request_time_ms, info.trace_id, sha256(text.encode()).hexdigest(), text, place))
+            text = readable(json.dumps([astuple(info), spans], ensure_ascii=False))
+            held.append((info.request_time_ms, readable(info.trace_id), sha256(text.encode()).hexdigest(), text, place))
             size += len(text)
             if len(held) >= _ROWS_AT_ONCE or size > _MANY_BYTES:
                 yield pa.table(dict(zip(names, zip(*held, strict=True), strict=True)))

@@ -26,6 +26,7 @@ from telefine_assets.traces.sources.api_patience import TRIES
 from telefine_assets.traces.sources.api_plan import Found, Plan, Window
 from telefine_assets.traces.sources.api_rest import RestTracking
 from telefine_assets.traces.sources.api_rows import Info, page_of
+from telefine_assets.traces.sources.api_workers import Workers
 from telefine_assets.traces.sources.databases import database_of
 from telefine_assets.traces.sources.direct import DirectSource
 from telefine_assets.traces.sources.protocol import Filters, OutcomeRange, TraceQuery, TraceSourceError
@@ -406,7 +407,7 @@ def stub():
 
 
 SEARCH = "/api/3.0/mlflow/traces/search"
-ARTIFACT = "/ajax-api/3.0/mlflow/get-trace-artifact"
+ARTIFACT = "/ajax-api/2.0/mlflow/get-trace-artifact"
 BATCH = "/api/3.0/mlflow/traces/batchGet"
 SENT = {
     "trace_id": "tr-1",
@@ -446,7 +447,8 @@ def test_mlflows_own_retries_are_not_multiplied_with_ours(stub, hurried):
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(401, "MLFLOW_TRACKING_TOKEN"), (403, "refuses us"), (400, "no such order"), (404, "404")]
+    ("status", "said"),
+    [(401, "MLFLOW_TRACKING_TOKEN"), (403, "refuses us"), (400, "no such order"), (404, "must be MLflow 3")],
 )
 def test_a_fault_that_will_not_pass_is_said_at_once(stub, status, said):
     stub.answers[SEARCH] = (status, {"error_code": "X", "message": "no such order"})
@@ -462,8 +464,38 @@ def test_what_is_no_mlflow_server_is_named(stub):
 
 
 def test_nobody_there(hurried):
-    with pytest.raises(TraceSourceError, match=r"does not answer .*Error, 7 attempts.*check mlflow\.tracking_uri"):
+    with pytest.raises(
+        TraceSourceError, match=r"does not answer \(Connection refused, 7 attempts\).*check mlflow\.tracking_uri"
+    ):
         rows_of(ApiSource(f"http://127.0.0.1:{free_port()}"))
+
+
+def test_a_silent_server_is_not_waited_for_as_often(stub, hurried, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    stub.answers[SEARCH] = lambda number: time.sleep(1.5)
+    with pytest.raises(TraceSourceError, match=r"does not answer \(not in time, 3 attempts\)"):
+        rows_of(ApiSource(stub.uri))
+
+
+def test_a_connection_that_shares_its_worker_is_opened_anew():
+    workers = Workers()
+    with workers.first_alone("search"):
+        workers.learn("search", 1.0, 100, few=10)
+    for seconds, traces, headers in (
+        (1.4, 100, {}),  # a little slower
+        (9.9, 10, {}),  # too few to tell
+        (2.0, 100, {"Connection": "close"}),
+        (0.5, 100, {}),  # now we know better how fast it can be
+        (1.0, 100, {"Connection": "close"}),
+    ):
+        workers.learn("search", seconds, traces, few=10)
+        assert workers.headers() == headers
+    assert workers.headers() == {}
+    moves = 0
+    for _ in range(100):
+        workers.learn("search", 9.0, 100, few=10)
+        moves += bool(workers.headers())
+    assert moves == 6  # a server may have a single worker: there is no better one
 
 
 def test_a_faulty_certificate_is_not_tried_again(stub):
@@ -552,6 +584,14 @@ def test_corrupt_spans_do_not_lose_the_other_traces(fresh, kind, spans, hurried)
     assert [row["fingerprint"] for row in found.values()] == [row["fingerprint"] for row in prints_of(source)]
 
 
+def test_a_millisecond_with_a_trace_that_cannot_be_sent_is_named(fresh, hurried):
+    with sqlite3.connect(fresh.file, timeout=30) as connection:
+        connection.execute("UPDATE trace_info SET timestamp_ms = ?", [START + 5])
+        connection.execute("UPDATE assessments SET value = 'NaN' WHERE rowid = 77")
+    with pytest.raises(TraceSourceError, match=rf"fails at a trace of Unix millisecond {START + 5}"):
+        rows_of(ApiSource(fresh.http))
+
+
 def test_a_server_that_fails_does_not_make_traces_look_corrupt(stub, hurried):
     stub.answers[SEARCH] = (200, {"traces": [SENT | {"state": "ERROR"}]})
     for path in (BATCH, ARTIFACT, "/api/3.0/mlflow/traces/tr-1"):
@@ -577,7 +617,7 @@ def test_an_assessment_that_the_server_cannot_send_is_named_and_read_from_the_da
     if value == "not JSON":  # nothing that MLflow has can read it
         since = re.search(r"fails at the first trace since Unix millisecond (\d+)", str(caught.value))
         assert at - 1_000_000 < int(since[1]) <= at
-        with pytest.raises(TraceSourceError, match="JSONDecodeError"):
+        with pytest.raises(TraceSourceError, match="Expecting value"):
             rows_of(ApiSource(fresh.uri))
     else:
         assert re.search(rf"cannot send trace {chosen}: .*Delete that assessment.*direct", str(caught.value))
