@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import json_text
 
 MAX_DEPTH: Final = 100
@@ -26,7 +27,7 @@ def read_json(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = parse(text)
     except (ValueError, RecursionError):
         return UNREADABLE
     # Brackets within strings count too: only a text that has many is worth a look.

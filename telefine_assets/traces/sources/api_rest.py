@@ -8,12 +8,12 @@ transient): these here are the only ones.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence, Set
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, sent_info
 from telefine_assets.traces.sources.api_spans import UNREADABLE, logged_spans, sent_spans
@@ -114,7 +114,7 @@ class RestTracking:
 
     def _parsed(self, response: Any) -> dict[str, Any]:
         try:
-            answer = json.loads(response.content)
+            answer = parse(response.content)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
@@ -205,7 +205,7 @@ def _is_for_good(error: BaseException) -> bool:
 def _said(response: Any) -> str:
     """Status and message of an answer."""
     try:
-        message = str(json.loads(response.content)["message"])
+        message = str(parse(response.content)["message"])
     except (ValueError, KeyError, TypeError):
         message = str(response.reason)
     return f"{response.status_code}: {' '.join(message.split())[:300]}"

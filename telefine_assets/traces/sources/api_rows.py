@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.sources.pages import RawPage, schemas
 from telefine_assets.traces.sources.protocol import TraceQuery
 
@@ -171,7 +172,7 @@ def needs_spans(info: Info, query: TraceQuery) -> bool:
     if query.spans == "all" or not _says_it_all(info):
         return True
     try:
-        inputs = json.loads(info.request_preview or "")
+        inputs = parse(info.request_preview or "")
     except ValueError:
         return True
     if not isinstance(inputs, dict):

@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterable
 from typing import Any
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import readable
 from telefine_assets.traces.sources.api_rows import SpanRow, is_as_logged
 
@@ -21,7 +22,7 @@ _HEXADECIMAL = re.compile(r"(?:0x)?([0-9a-f]{16})")
 def logged_spans(trace_id: str, sent: bytes) -> list[SpanRow]:
     """Spans of a trace as they were logged, from ``{"spans": [...]}``."""
     try:
-        return [span_row(trace_id, span) for span in json.loads(sent)["spans"]]
+        return [span_row(trace_id, span) for span in parse(sent)["spans"]]
     except (ValueError, KeyError, TypeError) as error:
         return [(trace_id, UNREADABLE, None, 0, f"not spans: {error}")]
 

@@ -7,11 +7,11 @@ traced functions), else the root.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import DIGESTED, FINGERPRINTED, json_text, trace_schema
 from telefine_assets.traces.sources.pages import RawPage
 from telefine_assets.traces.sources.protocol import PURPOSE, SESSION, SOURCE_RUN, TOKEN_USAGE, TraceQuery
@@ -261,7 +261,7 @@ def _readable(column: str) -> str:
 def _as_json(text: str) -> str:
     """JSON text as Python reads it (half a surrogate pair is replaced), or else a JSON string of the text."""
     try:
-        return json_text(json.loads(text))
+        return json_text(parse(text))
     except ValueError:
         return json_text(text)
 
@@ -280,7 +280,7 @@ def _evened(text: str) -> str:
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
     try:
-        return json_text(whole(json.loads(text)))
+        return json_text(whole(parse(text)))
     except ValueError:
         return text
 

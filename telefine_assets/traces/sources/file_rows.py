@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import readable
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, milliseconds, sent_assessment, sent_info
 from telefine_assets.traces.sources.api_spans import span_row
@@ -218,7 +219,7 @@ def _json(value: Any, name: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return parse(value)
     except ValueError:
         raise BadRow(f"{name} is text that is no JSON: {value[:40]!r}") from None
 

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import readable
 from telefine_assets.traces.sources.api_rows import Info, page_of
 from telefine_assets.traces.sources.assembling import Assembler
@@ -149,7 +150,7 @@ def _lines(files: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             place = f"{PurePosixPath(name).name}, line {number},"
             try:
-                row = json.loads(line.decode("utf-8-sig"))
+                row = parse(line)
             except (ValueError, RecursionError) as error:
                 raise TraceSourceError(
                     f"{place} is no JSON ({error}); each line must be one trace. Export the file again, or remove "
@@ -233,7 +234,7 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
 def _page(texts: Sequence[str], query: TraceQuery) -> RawPage:
     infos, spans = [], []
     for text in texts:
-        info, rows = json.loads(text)
+        info, rows = parse(text)
         infos.append(Info(*info))
         spans += rows
     return page_of(infos, spans, query)

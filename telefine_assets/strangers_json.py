@@ -1,0 +1,41 @@
+"""JSON that a stranger wrote, parsed without putting the process at risk.
+
+``py_ecc``, which comes with eth-account, raises Python's recursion limit to
+100,000: after that ``json.loads`` answers deep nesting with a crash, not with
+an exception.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MAX_DEPTH = 200
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+def parse(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested more than ``MAX_DEPTH`` deep.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    # Only a text with many brackets can be deep, and few texts have many.
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep")
+    return json.loads(text)
+
+
+def _depth(text: str) -> int:
+    """The deepest nesting; brackets within strings do not count."""
+    depth = deepest = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in "]}":
+            depth -= 1
+    return deepest
