@@ -12,7 +12,8 @@ import re
 from typing import Any
 
 MAX_DEPTH = 200
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 
 
 def parse(text: str | bytes) -> Any:
@@ -32,10 +33,10 @@ def parse(text: str | bytes) -> Any:
 def _depth(text: str) -> int:
     """The deepest nesting; brackets within strings do not count."""
     depth = deepest = 0
-    for token in _TOKEN.finditer(text):
-        if token[0] in "[{":
+    for bracket in _NO_BRACKETS.sub("", _STRING.sub("", text)):
+        if bracket in "[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif token[0] in "]}":
+        else:
             depth -= 1
     return deepest

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from telefine_assets.traces.sources.api_rows import Info
 from telefine_assets.traces.sources.pages import RawPage
 
-_AHEAD = 2
+_AHEAD = 8
 # A window that holds more than a page costs a second request: aim below it.
 _FILLED = 0.85
 _GROW = 4
-_SPANS_AT_FIRST, _SPANS_AT_MOST = 25, 100
+_SPANS_AT_ONCE = 25
 _MANY_BYTES = 8 * 2**20
 
 
@@ -82,7 +82,7 @@ class Plan:
         self._search, self._read, self._stop, self._threads = search, read, stop, threads
         self._target = page * _FILLED
         self._length = 0
-        self._large = _SPANS_AT_FIRST
+        self._large = _SPANS_AT_ONCE
         self._items: deque[Item | Future[Found] | Future[RawPage]] = deque()
 
     def pages(self, window: Window) -> Iterator[RawPage]:
@@ -146,4 +146,4 @@ class Plan:
     def _weigh(self, page: RawPage) -> None:
         """How many traces of unknown size are read at once, by the size of those that came."""
         many = page.spans.nbytes > _MANY_BYTES
-        self._large = max(1, self._large // 2) if many else min(_SPANS_AT_MOST, self._large * 2)
+        self._large = max(1, self._large // 2) if many else min(_SPANS_AT_ONCE, self._large * 2)

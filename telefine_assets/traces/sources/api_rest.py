@@ -17,7 +17,6 @@ from telefine_assets.strangers_json import parse
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, sent_info
 from telefine_assets.traces.sources.api_spans import UNREADABLE, logged_spans, sent_spans
-from telefine_assets.traces.sources.api_workers import Workers
 from telefine_assets.traces.sources.protocol import TraceSourceError
 
 _SEARCH = "/api/3.0/mlflow/traces/search"
@@ -46,7 +45,7 @@ class RestTracking:
         parts = urlsplit(uri)
         self._uri = uri.rstrip("/")
         self.where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        self._patience, self._workers = Patience(), Workers()
+        self._patience = Patience()
 
     def stop(self) -> None:
         """Wait for no retry any longer."""
@@ -63,12 +62,8 @@ class RestTracking:
         body = {"locations": [location], "filter": condition, "max_results": count, "order_by": _ORDER}
         body |= {"page_token": token} if token else {}
         tries = _TRIES_AT_500 if count == self.page else 1  # fewer are asked for after a fault
-        with self._workers.first_alone(_SEARCH):
-            response = self._answer("POST", _SEARCH, json=body, tries_at_500=tries)
-        answer = self._parsed(response)
-        infos = [sent_info(each) for each in answer.get("traces", ())]
-        self._workers.learn(_SEARCH, response.elapsed.total_seconds(), len(infos), few=self.page // 5)
-        return infos, answer.get("next_page_token") or None
+        answer = self._parsed(self._answer("POST", _SEARCH, json=body, tries_at_500=tries))
+        return [sent_info(each) for each in answer.get("traces", ())], answer.get("next_page_token") or None
 
     def first_id(self, experiment: str, condition: str) -> str | None:
         """Id of the first such trace, by the old API that leaves assessments out."""
@@ -89,14 +84,12 @@ class RestTracking:
     def _batch(self, trace_ids: Sequence[str]) -> dict[str, list[SpanRow]]:
         """Spans by trace. Missing are traces that are not complete, or gone, or whose text may differ from the log."""
         try:
-            with self._workers.first_alone(_BATCH):
-                asked = {"trace_ids": list(trace_ids)}
-                response = self._answer("GET", _BATCH, params=asked, accept={400, 404}, tries_at_500=1)
+            asked = {"trace_ids": list(trace_ids)}
+            response = self._answer("GET", _BATCH, params=asked, accept={400, 404}, tries_at_500=1)
         except CannotSend:
             return {}
         if response.status_code != 200:
             return {}
-        self._workers.learn(_BATCH, response.elapsed.total_seconds(), len(trace_ids), few=_IDS_AT_ONCE // 5)
         return sent_spans(self._parsed(response).get("traces", ()))
 
     def _one(self, trace_id: str) -> list[SpanRow]:
@@ -113,9 +106,11 @@ class RestTracking:
         return [] if known.status_code == 404 else [(trace_id, UNREADABLE, None, 0, said)]
 
     def _parsed(self, response: Any) -> dict[str, Any]:
+        import orjson  # half of our time would go into taking the answers apart
+
         try:
-            answer = parse(response.content)
-        except ValueError:
+            answer = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
             answer = None
         if not isinstance(answer, dict):
             start = " ".join(response.text[:80].split())
@@ -156,7 +151,7 @@ class RestTracking:
         try:
             credentials = get_default_host_creds(self._uri)
             once = {"max_retries": 0, "backoff_factor": 0, "retry_codes": frozenset(), "raise_on_status": False}
-            return http_request(credentials, path, method, **once, **more, extra_headers=self._workers.headers()), ""
+            return http_request(credentials, path, method, **once, **more), ""
         except MlflowException as error:
             cause = error.__cause__ or error.__context__ or error
             if _is_for_good(cause):

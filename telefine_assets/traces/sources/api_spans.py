@@ -11,6 +11,7 @@ from typing import Any
 from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import readable
 from telefine_assets.traces.sources.api_rows import SpanRow, is_as_logged
+from telefine_assets.traces.sources.assembling import ATTRIBUTES
 
 UNREADABLE = "(which one is not known)"
 """In place of a span's id, where MLflow cannot say which of a trace's spans is corrupt."""
@@ -59,9 +60,13 @@ def sent_spans(traces: Iterable[dict[str, Any]]) -> dict[str, list[SpanRow]]:
 
 
 def _logged(sent: dict[str, Any]) -> dict[str, Any]:
-    """MLflow's dictionary of a span from OpenTelemetry's."""
+    """MLflow's dictionary of a span from OpenTelemetry's, with those of its attributes that are read."""
     status = sent.get("status", {})
-    attributes = {each["key"]: json.dumps(_value(each), ensure_ascii=False) for each in sent.get("attributes", ())}
+    attributes = {
+        each["key"]: json.dumps(_value(each), ensure_ascii=False)
+        for each in sent.get("attributes", ())
+        if each["key"] in ATTRIBUTES
+    }
     return {
         "trace_id": sent["trace_id"],
         "span_id": sent["span_id"],

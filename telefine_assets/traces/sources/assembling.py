@@ -36,6 +36,8 @@ WITH RECURSIVE level AS (
 )
 """
 _ROOTS_ONLY = "WITH taken AS (SELECT *, 0 AS depth FROM raw_spans)"
+ATTRIBUTES = frozenset({"mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.spanType", "signature"})
+"""What is read of a span's attributes."""
 _SPANS = """, apart AS (
     SELECT *, json_valid(content) AS readable, CASE WHEN readable THEN json_extract_string(content, [
         '$.attributes."mlflow.spanInputs"', '$.attributes."mlflow.spanOutputs"',

@@ -26,7 +26,6 @@ from telefine_assets.traces.sources.api_patience import TRIES
 from telefine_assets.traces.sources.api_plan import Found, Plan, Window
 from telefine_assets.traces.sources.api_rest import RestTracking
 from telefine_assets.traces.sources.api_rows import Info, page_of
-from telefine_assets.traces.sources.api_workers import Workers
 from telefine_assets.traces.sources.databases import database_of
 from telefine_assets.traces.sources.direct import DirectSource
 from telefine_assets.traces.sources.protocol import Filters, OutcomeRange, TraceQuery, TraceSourceError
@@ -359,7 +358,7 @@ def test_no_more_is_read_ahead_than_a_few_pages():
         taken["until"] = page.last[0]
         time.sleep(0.001)
     assert taken["until"] == 1_999
-    assert most["ahead"] <= 10 * 6
+    assert most["ahead"] <= 10 * 12
 
 
 # Faults
@@ -475,27 +474,6 @@ def test_a_silent_server_is_not_waited_for_as_often(stub, hurried, monkeypatch):
     stub.answers[SEARCH] = lambda number: time.sleep(1.5)
     with pytest.raises(TraceSourceError, match=r"does not answer \(not in time, 3 attempts\)"):
         rows_of(ApiSource(stub.uri))
-
-
-def test_a_connection_that_shares_its_worker_is_opened_anew():
-    workers = Workers()
-    with workers.first_alone("search"):
-        workers.learn("search", 1.0, 100, few=10)
-    for seconds, traces, headers in (
-        (1.4, 100, {}),  # a little slower
-        (9.9, 10, {}),  # too few to tell
-        (2.0, 100, {"Connection": "close"}),
-        (0.5, 100, {}),  # now we know better how fast it can be
-        (1.0, 100, {"Connection": "close"}),
-    ):
-        workers.learn("search", seconds, traces, few=10)
-        assert workers.headers() == headers
-    assert workers.headers() == {}
-    moves = 0
-    for _ in range(100):
-        workers.learn("search", 9.0, 100, few=10)
-        moves += bool(workers.headers())
-    assert moves == 6  # a server may have a single worker: there is no better one
 
 
 def test_a_faulty_certificate_is_not_tried_again(stub):
