@@ -26,10 +26,14 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from telefine_assets.settings_compile import CompileSettings as CompileSettings
+from telefine_assets.settings_compile import StrategySettings as StrategySettings
 from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
 from telefine_assets.settings_group import Group as _Group
 from telefine_assets.settings_group import ImportPath, IntegerString, Name, Percent
+from telefine_assets.settings_lm import LmSettings as LmSettings
+from telefine_assets.settings_metrics import ExactMatch, MetricSettings
 from telefine_assets.settings_traces import CleaningSettings, TracesSettings
 
 
@@ -55,28 +59,6 @@ class MlflowSettings(_Group):
     trace_source: Literal["auto", "direct", "api"] = Field(
         "auto", description="How traces are read: from the database itself, through MLflow's API, or what fits."
     )
-
-
-class EmbeddedSettings(_Group):
-    """The embedded model's server (only with ``lm.model: embedded``)."""
-
-    threads: int = Field(2, ge=1, le=64)
-    state_dir: Path | None = Field(None, description="Shared by all processes of this machine.")
-
-
-class LmSettings(_Group):
-    """The language model that programs run on."""
-
-    model: str = Field("embedded", description="'embedded', or a DSPy model string such as openai/gpt-4o-mini.")
-    api_base: str | None = None
-    api_key: SecretStr | None = None
-    adapter: Literal["chat", "json", "plain"] = "chat"
-    temperature: float = Field(0.0, ge=0, le=2)
-    max_tokens: int = Field(512, ge=1)
-    calls_in_flight: int = Field(4, ge=1, le=256)
-    num_retries: int = Field(5, ge=0, le=50)
-    timeout_seconds: float = Field(60.0, gt=0)
-    embedded: EmbeddedSettings = EmbeddedSettings()
 
 
 class StoreSettings(_Group):
@@ -119,28 +101,6 @@ class SplitSettings(_Group):
         return self
 
 
-class StrategySettings(_Group):
-    """One entry of the tournament: an optimiser by name, and its parameters."""
-
-    strategy: Literal["labeled_few_shot", "bootstrap_few_shot", "bootstrap_few_shot_with_random_search"]
-    max_bootstrapped_demos: int = Field(4, ge=0, le=64)
-    max_labeled_demos: int = Field(8, ge=0, le=64)
-    candidates: int = Field(8, ge=1, le=64, description="Random search only.")
-
-
-class CompileSettings(_Group):
-    """When and how a candidate is made."""
-
-    lookback_days: int = Field(30, ge=1, le=3650)
-    min_train: int = Field(20, ge=1)
-    min_validation: int = Field(20, ge=1)
-    max_train: int = Field(500, ge=1)
-    max_validation: int = Field(300, ge=1)
-    max_lm_calls: int | None = Field(None, ge=1, description="Budget of one compile; remembered answers are free.")
-    seed: int = Field(0, ge=0)
-    strategies: tuple[StrategySettings, ...] = Field(min_length=1)
-
-
 class DeltaOneSettings(_Group):
     """The rule of the claim (see docs/deltaone.md)."""
 
@@ -175,14 +135,22 @@ class ScheduleSettings(_Group):
     enabled: bool = False
 
 
+class FieldsSettings(_Group):
+    """The fields of a whole program; read off its code where they are left out."""
+
+    inputs: tuple[str, ...] = Field((), description="What the program is called with.")
+    outputs: tuple[str, ...] = Field((), description="What it returns that can be right or wrong.")
+
+
 class ProgramSettings(_Group):
     """One DSPy program with its metric, its MLflow experiment and its schedule."""
 
     module: ImportPath = Field(description="'package.module:function' that returns the first version.")
+    fields: FieldsSettings = FieldsSettings()
     experiment: str
     description: str = ""
     owner: str = Field("team:telefine", pattern=r"^(team:[\w/-]+|[^@\s]+@[^@\s]+)$")
-    metric: str = Field("exact_match", pattern=r"^(exact_match|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    metric: MetricSettings = ExactMatch()
     traces: TracesSettings = TracesSettings()
     cleaning: CleaningSettings = CleaningSettings()
     split: SplitSettings
@@ -190,6 +158,14 @@ class ProgramSettings(_Group):
     deltaone: DeltaOneSettings = DeltaOneSettings()
     payout: PayoutSettings = PayoutSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+
+    @property
+    def models_asked(self) -> dict[str, str]:
+        """Names of further models (see ``lms``) that are asked, by the setting that names them."""
+        named = {f"compile: {each.strategy}: teacher_lm": each for each in self.compile.contenders}
+        teachers = {where: getattr(each, "teacher_lm", None) for where, each in named.items()}
+        asked = {**teachers, "metric: lm": getattr(self.metric, "lm", None)}
+        return {where: name for where, name in asked.items() if name is not None}
 
 
 class Settings(BaseSettings):
@@ -201,11 +177,21 @@ class Settings(BaseSettings):
     home: Path = Path(".telefine")
     partitions: PartitionSettings
     mlflow: MlflowSettings = MlflowSettings()
-    lm: LmSettings = LmSettings()
+    lm: LmSettings = Field(LmSettings(), description="The model that programs run on.")
+    lms: dict[Name, LmSettings] = Field({}, description="Further models by name: teachers, judges.")
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     signer: SignerSettings = SignerSettings()
     programs: dict[Name, ProgramSettings] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _models_exist(self) -> Settings:
+        for name, program in self.programs.items():
+            for where, model in program.models_asked.items():
+                if model not in self.lms:
+                    known = ", ".join(self.lms) or "none"
+                    raise ValueError(f"programs.{name}.{where} = {model!r}: is not in 'lms' (there are: {known})")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -229,6 +215,20 @@ class Settings(BaseSettings):
             return self.programs[name]
         except KeyError:
             raise SettingsError(f"no program {name!r} in the settings; there are: {', '.join(self.programs)}") from None
+
+    def language_model(self, name: str | None = None) -> LmSettings:
+        """Settings of the model that programs run on, or of a further one by its name in ``lms``.
+
+        Raises:
+            SettingsError: when there is no such model; the message lists those there are.
+        """
+        if name is None:
+            return self.lm
+        try:
+            return self.lms[name]
+        except KeyError:
+            known = ", ".join(self.lms) or "none"
+            raise SettingsError(f"no language model {name!r} in the settings; in 'lms' there are: {known}") from None
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -286,18 +286,23 @@ def _anchored(settings: Settings, directory: Path) -> Settings:
     tracking_uri = settings.mlflow.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
     ledger_url = settings.ledger.url or f"sqlite:///{home / 'ledger.db'}"
     store_uri = settings.store.uri or str(home / "store")
-    state_dir = settings.lm.embedded.state_dir
-    embedded = settings.lm.embedded.model_copy(update={"state_dir": state_dir and (directory / state_dir).resolve()})
     return settings.model_copy(
         update={
             "home": home,
-            "lm": settings.lm.model_copy(update={"embedded": embedded}),
+            "lm": _anchored_lm(settings.lm, directory),
+            "lms": {name: _anchored_lm(lm, directory) for name, lm in settings.lms.items()},
             "store": StoreSettings(uri=store_uri if "://" in store_uri else str((directory / store_uri).resolve())),
             "ledger": LedgerSettings(url=_anchored_sqlite(ledger_url, directory)),
             "mlflow": settings.mlflow.model_copy(update={"tracking_uri": _anchored_sqlite(tracking_uri, directory)}),
             "signer": settings.signer.model_copy(update=signer),
         }
     )
+
+
+def _anchored_lm(settings: LmSettings, directory: Path) -> LmSettings:
+    state_dir = settings.embedded.state_dir
+    embedded = settings.embedded.model_copy(update={"state_dir": state_dir and (directory / state_dir).resolve()})
+    return settings.model_copy(update={"embedded": embedded})
 
 
 def _anchored_sqlite(url: str, directory: Path) -> str:

@@ -46,9 +46,12 @@ def read_values(path: Path, profile: str | None) -> dict[str, Any]:
 
 def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
     """Keys come from the environment, where neither a repository nor a backup keeps them."""
-    for group, name in (("lm", "api_key"), ("signer", "private_key")):
-        if isinstance(values.get(group), dict) and name in values[group]:
-            variable = f"TELEFINE_{group}__{name}".upper()
+    more = values.get("lms")
+    models = {f"lms.{name}": group for name, group in more.items()} if isinstance(more, dict) else {}
+    for group, found in {"lm": values.get("lm"), "signer": values.get("signer"), **models}.items():
+        name = "private_key" if group == "signer" else "api_key"
+        if isinstance(found, dict) and name in found:
+            variable = f"TELEFINE_{group}__{name}".replace(".", "__").upper()
             raise SettingsError(
                 f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
             )

@@ -11,6 +11,7 @@ import hashlib
 import json
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,9 +33,13 @@ class KnnLm:
         failed: requests that a fault hit.
         prompts: the prompts, in order of arrival.
         fail_share: share of different prompts that fail when they are asked for the
-            first time, every other one with HTTP 429 and with a cut connection.
+            first time, a third each with HTTP 429, with a connection cut before the
+            answer, and with one cut in the middle of it.
         refuses: prompts for which this is true fail with HTTP 429 every time.
         instead: its text, if any, is the answer to a prompt.
+        always: status and ``Retry-After`` of every answer, if given.
+        latency_seconds: how long it takes over an answer.
+        usage: whether it says how many tokens were used.
         seed: chooses the prompts that fail.
     """
 
@@ -46,12 +51,15 @@ class KnnLm:
         self.fail_share = 0.0
         self.refuses: Callable[[str], bool] = lambda prompt: False
         self.instead: Callable[[str], str | None] = lambda prompt: None
+        self.always: tuple[int, str] | None = None
+        self.latency_seconds = 0.0
+        self.usage = True
         self.seed = 0
         self._asked: set[str] = set()
         self._lock = threading.Lock()
 
     def fault(self, prompt: str) -> str | None:
-        """Count a request; ``429``, ``cut`` or nothing is to happen to it."""
+        """Count a request; ``429``, ``cut``, ``half`` or nothing is to happen to it."""
         chance = int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt}".encode()).digest()[:8], "big")
         with self._lock:
             first = prompt not in self._asked
@@ -61,8 +69,8 @@ class KnnLm:
             kind = None
             if self.refuses(prompt):
                 kind = "429"
-            elif first and chance // 2 % 1_000_000 < self.fail_share * 1_000_000:
-                kind = "cut" if chance % 2 else "429"
+            elif first and chance // 3 % 1_000_000 < self.fail_share * 1_000_000:
+                kind = ("429", "cut", "half")[chance % 3]
             self.failed += kind is not None
             return kind
 
@@ -129,27 +137,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, {"error": {"message": f"no {self.path} here"}})
             return
         prompt = "\n\n".join(message["content"] for message in body["messages"])
-        fault = self.server.lm.fault(prompt)
-        if fault == "cut":
+        lm = self.server.lm
+        fault = lm.fault(prompt)
+        time.sleep(lm.latency_seconds)
+        if lm.always:
+            self._send(lm.always[0], {"error": {"message": "always", "type": "fault"}}, lm.always[1])
+        elif fault == "cut":
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
         elif fault == "429":
-            self._send(429, {"error": {"message": "too many requests", "type": "rate_limit_error"}})
+            self._send(429, {"error": {"message": "too many requests", "type": "rate_limit_error"}}, "0.01")
         else:
-            self._send(200, _completion(body["model"], prompt, self.server.lm.answer(prompt)))
+            self._send(200, _completion(body["model"], prompt, lm.answer(prompt), lm.usage), half=fault == "half")
 
-    def _send(self, status: int, content: dict[str, object]) -> None:
+    def _send(self, status: int, content: dict[str, object], retry_after: str = "", half: bool = False) -> None:
         data = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        if status == 429:
-            self.send_header("Retry-After", "0.01")
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.end_headers()
-        self.wfile.write(data)
+        self.close_connection = self.close_connection or half
+        self.wfile.write(data[: len(data) // 2] if half else data)
 
 
-def _completion(model: str, prompt: str, answer: str) -> dict[str, object]:
+def _completion(model: str, prompt: str, answer: str, tells_usage: bool) -> dict[str, object]:
     usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(answer.split())}
     message = {"role": "assistant", "content": f" {answer}"}
     return {
@@ -158,8 +171,7 @@ def _completion(model: str, prompt: str, answer: str) -> dict[str, object]:
         "created": 0,
         "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {**usage, "total_tokens": sum(usage.values())},
-    }
+    } | ({"usage": {**usage, "total_tokens": sum(usage.values())}} if tells_usage else {})
 
 
 @contextmanager

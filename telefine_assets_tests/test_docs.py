@@ -53,6 +53,26 @@ def test_the_settings_in_the_guide_to_traces_are_valid(tmp_path):
     assert len(load_settings(tmp_path / "telefine.yaml").program("triage").cleaning.outcomes) == 3
 
 
+def test_the_settings_in_the_guides_to_compiling_and_metrics_are_valid(tmp_path):
+    (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
+    (compiling,), (metric,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("compile", "metrics"))
+    values, changes = yaml.safe_load(tutorial), yaml.safe_load(compiling)
+    values |= {name: changes[name] for name in ("lm", "lms")}
+    for more in (changes["programs"]["triage"], yaml.safe_load(metric)):
+        values["programs"]["triage"] |= more
+        (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+        assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.budget.max_cost == "5.00"
+
+
+def test_the_guides_name_every_strategy_and_metric():
+    from telefine_assets.programs.metrics.loading import BUILT_IN as METRICS
+    from telefine_assets.settings_compile import BUILT_IN
+
+    for guide, names in (("compile", BUILT_IN), ("metrics", METRICS)):
+        text = (ROOT / "docs" / f"{guide}.md").read_text()
+        assert [name for name in names if f"`{name}`" not in text] == []
+
+
 def test_the_guide_to_traces_names_every_rule():
     from telefine_assets.traces.cleaning.rules import RULES
 

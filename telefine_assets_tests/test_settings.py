@@ -93,7 +93,7 @@ def test_the_environment_reaches_into_a_program(load, monkeypatch):
     monkeypatch.setenv("TELEFINE_PROGRAMS__TICKETS__METRIC", "shop.metrics:close")
     monkeypatch.setenv("TELEFINE_PROGRAMS__TICKETS__PAYOUT__POOL", "1000000000000000000000001")
     program = load().program("tickets")
-    assert (program.metric, program.payout.pool) == ("shop.metrics:close", "1000000000000000000000001")
+    assert (program.metric.label, program.payout.pool) == ("shop.metrics:close", "1000000000000000000000001")
 
 
 def test_the_environment_chooses_the_profile_and_the_caller_wins(load, monkeypatch):
@@ -235,7 +235,11 @@ def test_a_group_that_is_no_json_in_the_environment_is_refused(load, monkeypatch
 
 @pytest.mark.parametrize(
     ("key", "variable"),
-    [("lm/api_key", "TELEFINE_LM__API_KEY"), ("signer/private_key", "TELEFINE_SIGNER__PRIVATE_KEY")],
+    [
+        ("lm/api_key", "TELEFINE_LM__API_KEY"),
+        ("lms/teacher/api_key", "TELEFINE_LMS__TEACHER__API_KEY"),
+        ("signer/private_key", "TELEFINE_SIGNER__PRIVATE_KEY"),
+    ],
 )
 @pytest.mark.parametrize("place", ["", "profiles/production/"])
 def test_a_key_in_the_file_is_refused_wherever_it_stands_and_not_repeated(load, place, key, variable):
@@ -360,3 +364,10 @@ def test_printed_settings_are_valid_settings_again(load, tmp_path):
     again = load_settings(tmp_path / "again.yaml")
     assert printable(again) == printable(load())
     assert again.partitions.start == date(2026, 11, 2)
+
+
+def test_a_teacher_is_one_of_the_named_models(load):
+    strategies = {"programs/tickets/compile/strategies": [{"strategy": "copro", "teacher_lm": "large"}]}
+    assert load({**strategies, "lms/large/model": "openai/gpt-4o"}).programs["tickets"].compile.contenders
+    (mistake,) = mistakes(load, {**strategies, "lms/small/model": "openai/gpt-4o-mini"})
+    assert "programs.tickets.compile: copro: teacher_lm = 'large': is not in 'lms' (there are: small)" in mistake

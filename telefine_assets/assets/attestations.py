@@ -47,7 +47,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 evidence.put,
                 evidence.find,
             )
-            record = attest_records(attester, line.name, day, line.settings.metric, records)
+            record = attest_records(attester, line.name, day, line.settings.metric.label, records)
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "uid": record["uid"]})
         return dg.MaterializeResult(

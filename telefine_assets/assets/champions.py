@@ -26,6 +26,8 @@ def build(line: Line) -> dg.AssetsDefinition:
         signer: SignerResource,
         tracking: MlflowResource,
     ) -> dg.MaterializeResult:
+        from datetime import UTC, datetime
+
         from telefine_assets.attestation.attesting import reverify
         from telefine_assets.ledger.champions import Champions
         from telefine_assets.programs.champions import promote_day
@@ -34,7 +36,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         attestation = store.records.read(line.name, "attestations", day)
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
             verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
-            record = promote_day(line.name, day, verified, Champions(ledger.open()))
+            record = promote_day(line.name, day, verified, Champions(ledger.open()), datetime.now(UTC))
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "serves": record["serves"]})
             run.set_champion(line.name, Champions(ledger.open()).current(line.name))

@@ -1,14 +1,19 @@
 """``compiled_programs``: the candidate, with every demo traced to who contributed it."""
 
+from functools import partial
+from typing import Any
+
 import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.progress import watcher
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
 
 STAGE = "compiled_programs"
+_STANDING = ("name", "mean_ppm", "n", "demos", "claimed_ppm", "dropped", "error")
 
 
 def build(line: Line) -> dg.AssetsDefinition:
@@ -30,34 +35,41 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.ledger.closing import standing_or
         from telefine_assets.ledger.looks import Looks
         from telefine_assets.programs.champions import serving
-        from telefine_assets.programs.compiling import compile_record, validation_scores
-        from telefine_assets.programs.spec import load_spec
+        from telefine_assets.programs.compiling import (
+            candidate_before,
+            compile_day,
+            compile_record,
+            earlier_of,
+            validation_scores,
+        )
+        from telefine_assets.programs.versions import Version
         from telefine_assets.traces.records import table_to_cleaned
 
-        day, settings = context.partition_key, line.settings.compile
-        spec = load_spec(line.name, line.settings)
+        day, settings, records, evidence = context.partition_key, line.settings.compile, store.records, store.evidence
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
-        opened = lm.open(ledger.open(), settings.max_lm_calls)
-        with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as model:
-            evidence = store.evidence
-            record = standing_or(
-                Looks(ledger.open()).closed(line.name, day),
-                store.records.find(line.name, STAGE, day),
-                lambda: compile_record(
-                    spec,
-                    cleaned,
-                    serving(spec, Champions(ledger.open()).before(line.name, day), evidence.get, model.identity),
-                    settings,
-                    model,
-                    evidence.put,
-                    context.log.info,
-                ),
-            )
-            digest = store.records.write(line.name, STAGE, day, record)
+        opened = lm.program(line.name, line.settings, ledger.open(), settings.budget)
+        with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
+
+            def compiled() -> dict[str, Any]:
+                champions = Champions(ledger.open())
+                champion = champions.before(line.name, day)
+                served = {each.version for each in champions.history(line.name) if each.day < day}
+                baseline = serving(spec, champion, evidence.get, models.lm.identity)
+                days = records.days(line.name, STAGE)
+                before = candidate_before(day, days, partial(records.read, line.name, STAGE))
+                earlier = earlier_of(before, baseline, evidence.get, served)
+                watch = watcher(context, run)
+                found = compile_day(spec, cleaned, baseline, settings, models, earlier, context.log.info, watch)
+                return compile_record(found, models.lm.identity, evidence.put)
+
+            closed = Looks(ledger.open()).closed(line.name, day)
+            record = standing_or(closed, records.find(line.name, STAGE, day), compiled)
+            digest = records.write(line.name, STAGE, day, record)
             run.facts({name: record[name] for name in ("outcome", "baseline", "candidate")})
-            run.metrics({**validation_scores(record), "lm_calls": model.asked, "lm_calls_remembered": model.remembered})
+            spent = models.lm.budget.spent
+            run.metrics({**validation_scores(record), "lm_calls": spent.calls, "lm_calls_remembered": spent.remembered})
             registered = [
-                run.register_program(line.name, version, evidence.get(version), record["reason"])
+                run.register_program(spec, Version(evidence.get(version)), record)
                 for version in [record["candidate"]]
                 if version
             ]
@@ -70,15 +82,22 @@ def build(line: Line) -> dg.AssetsDefinition:
                 "baseline": record["baseline"],
                 "items": metadata.counts({side: record[side]["n"] for side in ("trainset", "validation")}, "items"),
                 "tournament": metadata.table_of(
-                    ["contender", "validation score (ppm)", "items", "demos", "failed with"],
-                    [(s["name"], s["mean_ppm"], s["n"], s["demos"], s["error"]) for s in record["standings"]],
+                    ["contender", "score (ppm)", "items", "demos", "claimed (ppm)", "dropped", "failed with"],
+                    [[each[column] for column in _STANDING] for each in record["standings"]],
                 ),
                 "demos": metadata.table_of(
                     ["demo", "trace", "contributor", "the program's own output"],
                     [(d["position"], d["trace_id"], d["contributor"], d["augmented"]) for d in record["demos"]],
                 ),
-                "lm_calls": model.asked,
-                "lm_calls_remembered": model.remembered,
+                "lm_calls": spent.calls,
+                "lm_calls_remembered": spent.remembered,
+                "spent": metadata.table_of(
+                    ["on", "calls", "remembered", "tokens", "cost (micro-dollars)"],
+                    [
+                        (label, each.calls, each.remembered, each.tokens, each.cost_micros)
+                        for label, each in models.spent_by().items()
+                    ],
+                ),
                 "registered_versions": ", ".join(registered) or "none",
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },

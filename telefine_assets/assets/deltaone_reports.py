@@ -29,21 +29,21 @@ def build(line: Line) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         from telefine_assets.deltaone.comparing import Bench, report_day
         from telefine_assets.ledger.looks import Looks
-        from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.records import table_to_cleaned
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
-        with tracking.run(line.name, STAGE, day, context.run_id) as run, lm.open(ledger.open()) as model:
+        opened = lm.program(line.name, line.settings, ledger.open())
+        with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
             evidence = store.evidence
             bench = Bench(
-                load_spec(line.name, line.settings),
+                spec,
                 line.settings.deltaone,
                 Looks(ledger.open()),
                 evidence.put,
                 evidence.get,
-                model,
+                models.lm,
                 context.log.info,
             )
             report = report_day(bench, day, compiled, cleaned)
@@ -60,8 +60,8 @@ def build(line: Line) -> dg.AssetsDefinition:
                 "report": dg.MetadataValue.md(report.markdown),
                 **pictures,
                 "result": dg.MetadataValue.json(report.record["public"]),
-                "lm_calls": model.asked,
-                "lm_calls_remembered": model.remembered,
+                "lm_calls": models.lm.spent.calls,
+                "lm_calls_remembered": models.lm.spent.remembered,
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
         )

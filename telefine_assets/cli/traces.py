@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telefine_assets.cli.shared import AsJson, Program, chosen, print_table, short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import ProgramSettings, Settings
+    from telefine_assets.settings import Settings
     from telefine_assets.traces.inspecting import DayStats, Stored
 
 app = typer.Typer(no_args_is_help=True, help="Look at traces: what was loaded, what became of it, what has changed.")
 
-Program = Annotated[str | None, typer.Option("--program", "-p", help="The program; needed where there are several.")]
 First = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD; by default the first there is.")]
 Last = Annotated[str | None, typer.Option("--to", help="Last day; by default the last there is.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 _BAR = 40
 
@@ -43,7 +42,7 @@ def changed(
     from telefine_assets.traces.days import TRACES
     from telefine_assets.traces.sources.opening import open_source, query_of
 
-    settings, name, own = _chosen(program)
+    settings, name, own = chosen(program)
     days = _days(settings, first, last)
     source = open_source(settings.mlflow.trace_source, settings.mlflow.tracking_uri, own.traces.files)
     query = query_of(own, load_spec(name, own).fields.inputs, bounds_ms(days[0])[0], bounds_ms(days[-1])[1])
@@ -75,7 +74,7 @@ def stats(program: Program = None, first: First = None, last: Last = None, as_js
     """
     from telefine_assets.traces.inspecting import stats_of
 
-    settings, name, _ = _chosen(program)
+    settings, name, _ = chosen(program)
     found = stats_of(_stored(settings, name), _days(settings, first, last))
     if as_json:
         typer.echo(json.dumps([each.to_record() for each in found], indent=2))
@@ -99,22 +98,22 @@ def inspect(
     """
     from telefine_assets.traces.inspecting import rows_of
 
-    settings, name, _ = _chosen(program)
+    settings, name, _ = chosen(program)
     rows = list(rows_of(_stored(settings, name), day, limit, status))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     columns = ("trace", "time", "status", "inputs", "outputs", "said", "fate")
-    _print_table(
+    print_table(
         columns,
         [
             (
                 row["trace_id"],
                 datetime.fromtimestamp(row["request_time_ms"] // 1000, tz=UTC).strftime("%H:%M:%S"),
                 row["status"],
-                _short(row["inputs"]),
-                _short(row["outputs"]),
-                ", ".join(f"{key}={_short(value, 20)}" for key, value in row["said"].items()),
+                short(row["inputs"]),
+                short(row["outputs"]),
+                ", ".join(f"{key}={short(value, 20)}" for key, value in row["said"].items()),
                 row["fate"],
             )
             for row in rows
@@ -134,7 +133,7 @@ def why(
     """
     from telefine_assets.traces.inspecting import fate_of
 
-    settings, name, _ = _chosen(program)
+    settings, name, _ = chosen(program)
     fate = fate_of(_stored(settings, name), trace_id)
     if as_json:
         typer.echo(json.dumps(fate.to_record(), indent=2))
@@ -142,7 +141,7 @@ def why(
     typer.echo(f"{trace_id}, {name}, {fate.day}\n{fate.told}")
     for key in ("inputs", "outputs", "error", "assessments"):
         if fate.trace[key]:
-            typer.echo(f"  {key:<12} {_short(fate.trace[key], 400)}")
+            typer.echo(f"  {key:<12} {short(fate.trace[key], 400)}")
     for key in (
         "label",
         "label_source",
@@ -157,16 +156,6 @@ def why(
             typer.echo(f"  {key:<12} {fate.cleaned[key]}")
     for demo in fate.demo_in:
         typer.echo(f"  demo {demo['position']} of {demo['predictor']} in {demo['version']} ({demo['day']})")
-
-
-def _chosen(program: str | None) -> tuple[Settings, str, ProgramSettings]:
-    from telefine_assets.settings import load_settings
-
-    settings = load_settings()
-    if program is None and len(settings.programs) > 1:
-        raise TelefineError(f"there are several programs: {', '.join(settings.programs)}; choose one with --program")
-    name = program or next(iter(settings.programs))
-    return settings, name, settings.program(name)
 
 
 def _stored(settings: Settings, program: str) -> Stored:
@@ -195,7 +184,7 @@ def _days(settings: Settings, first: str | None, last: str | None) -> list[str]:
 
 def _print_stats(found: Sequence[DayStats]) -> None:
     rules = list(dict.fromkeys(rule for each in found for rule in each.dropped))
-    _print_table(
+    print_table(
         ("day", "loaded", "kept", *rules, "train", "validation", "holdout"),
         [
             (
@@ -213,22 +202,3 @@ def _print_stats(found: Sequence[DayStats]) -> None:
             typer.echo(
                 f"  {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}  {'#' * (count * _BAR // max(scores)):<{_BAR}} {count}"
             )
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
-    Console().print(table)
-
-
-def _short(text: str | None, length: int = 60) -> str:
-    """One line of at most ``length`` characters; nothing in it can steer a terminal."""
-    line = "".join(
-        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join((text or "").split())
-    )
-    return line if len(line) <= length else line[: length - 1] + "…"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from telefine_assets.canonical import canonical_json, canonical_lines, digest_of
 from telefine_assets.deltaone.decision import decide, decided, public_view
@@ -24,6 +24,9 @@ from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.versions import Version
 from telefine_assets.settings import DeltaOneSettings
 from telefine_assets.traces.records import CleanedTrace
+
+if TYPE_CHECKING:
+    from telefine_assets.traces.cleaning.annotations import FieldTypes
 
 NO_CANDIDATE = "no_candidate"
 TOO_FEW = "too_few_items"
@@ -122,14 +125,19 @@ def rules_of(settings: DeltaOneSettings) -> Rules:
     )
 
 
-def holdout_of(cleaned: Sequence[CleanedTrace], settings: DeltaOneSettings, retired: Container[str]) -> list[Item]:
-    """The holdout items of the window that have not retired, at most ``max_items``.
+def holdout_of(
+    cleaned: Sequence[CleanedTrace],
+    settings: DeltaOneSettings,
+    retired: Container[str],
+    types: FieldTypes | None = None,
+) -> list[Item]:
+    """The holdout items of the window that have not retired, at most ``max_items``, with the program's types.
 
     Only items with an expectation: against its own accepted outputs the
     baseline would agree with itself.
     """
     labelled = [trace for trace in cleaned if trace.label_source.startswith("expectation:")]
-    return items_of(labelled, "holdout", settings.max_items, settings.seed, without=retired)
+    return items_of(labelled, "holdout", settings.max_items, settings.seed, without=retired, types=types)
 
 
 def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace]) -> Report:
@@ -217,7 +225,7 @@ def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: V
     request = LookRequest(
         spec.name, day, baseline.digest, candidate.digest, spec.metric_digest, settings.alpha, look_key
     )
-    return Prepared(request, epoch, holdout_of(cleaned, settings, retired))
+    return Prepared(request, epoch, holdout_of(cleaned, settings, retired, spec.types))
 
 
 def compare(bench: Bench, prepared: Prepared, baseline: Version, candidate: Version) -> Comparison:

@@ -76,11 +76,13 @@ def _serve(desk: _Desk, experiment: str, day: date, requests: list[Request]) -> 
 
 
 def _call(desk: _Desk, request: Request) -> None:
+    import dspy
     import mlflow
 
     lm = desk.down if request.fault == "model_down" else desk.lm
     tags = {"telefine.contributor": request.person.wallet, REQUEST_TAG: request.key}
-    with mlflow.tracing.context(tags=tags, user=request.person.name), lm.context():
+    serving = dspy.context(lm=lm.lm, adapter=lm.adapter, track_usage=False)
+    with mlflow.tracing.context(tags=tags, user=request.person.name), serving:
         try:
             desk.program(review=request.text)
         except Exception as error:  # noqa: BLE001 - as in production: the call failed, and its trace says so

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import threading
+
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.schema import answers
 
+# Made once: making a statement costs more than running it.
+_FIND = select(answers.c.response).where(answers.c.request_key == bindparam("key"))
+_KEEP = insert(answers).values(request_key=bindparam("key"), response=bindparam("answer")).on_conflict_do_nothing()
+
 
 class Answers:
-    """A journal from the digest of a request to the response's JSON text."""
+    """A journal from the digest of a request to the response's JSON text.
+
+    An answer is in the database when ``keep`` returns, and survives whatever
+    happens to this process. A power cut may lose the last ones, which are then
+    asked for again: waiting for the disk at each call would cost several times
+    what the rest of the bookkeeping does.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         """Use ``ledger``."""
-        self._ledger = ledger
+        self._engine = ledger.unhurried
+        # SQLite's own waiting for a writer is by naps of milliseconds.
+        self._writing = threading.Lock()
 
     def find(self, request_key: str) -> str | None:
         """The answer to a request, or None when it was never answered."""
-        query = select(answers.c.response).where(answers.c.request_key == request_key)
-        with self._ledger.reading() as connection:
-            return connection.scalar(query)
+        with self._engine.connect() as connection:
+            return connection.scalar(_FIND, {"key": request_key})
 
     def keep(self, request_key: str, response: str) -> str:
         """Keep an answer and return the one that stands: the first, if two came at once."""
-        statement = insert(answers).values(request_key=request_key, response=response)
-        with self._ledger.writing() as connection:
-            connection.execute(statement.on_conflict_do_nothing())
-            standing = select(answers.c.response).where(answers.c.request_key == request_key)
-            return str(connection.scalar(standing))
+        with self._writing, self._engine.connect() as connection:
+            added = connection.execute(_KEEP, {"key": request_key, "answer": response}).rowcount
+            return response if added else str(connection.scalar(_FIND, {"key": request_key}))

@@ -28,6 +28,9 @@ class Ledger:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         self._engine: Engine = create_engine(url, connect_args={"timeout": 60})
+        self.unhurried: Engine = create_engine(url, connect_args={"timeout": 60}, isolation_level="AUTOCOMMIT")
+        """For what could be had again: each statement commits by itself, and only a power cut can undo it."""
+        event.listen(self.unhurried, "connect", _leave_it_to_the_system)
         event.listen(self._engine, "connect", _sqlite_settings)
         event.listen(self._engine, "begin", _begin_immediate)
         with self.writing() as connection:
@@ -57,6 +60,7 @@ class Ledger:
     def close(self) -> None:
         """Release the connections."""
         self._engine.dispose()
+        self.unhurried.dispose()
 
 
 def _sqlite_settings(connection: object, _record: object) -> None:
@@ -68,6 +72,11 @@ def _sqlite_settings(connection: object, _record: object) -> None:
     cursor.close()
     # The driver must not open transactions of its own: _begin_immediate does.
     connection.isolation_level = None  # type: ignore[attr-defined]
+
+
+def _leave_it_to_the_system(connection: object, _record: object) -> None:
+    # With the write-ahead log a commit is then in the system's hands, which outlive the process.
+    connection.execute("PRAGMA synchronous=NORMAL")  # type: ignore[attr-defined]
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -41,12 +41,75 @@ class ClosedDay:
     """Digest of the stage's record, in the evidence."""
 
 
+ATTESTED, BY_HAND, ROLLBACK = "attested", "by hand", "rollback"
+"""How a version came to serve."""
+
+
 @dataclass(frozen=True)
 class Champion:
     """A version in force from the end of ``day`` on."""
+
+    seq: int
+    program: str
+    day: str
+    version: str
+    reason: str
+    how: str
+    """``attested``, ``by hand`` or ``rollback``."""
+    attestation: str | None
+    height: int
+    """How many attested gains the version rests on, one above the other; 0 where nothing is proved of it."""
+    gain: int | None
+    """``height``, if this promotion was the first to reach it. Only that is paid for."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What an attestation asks for."""
+
+    program: str
+    day: str
+    version: str
+    baseline: str
+    attestation: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person asks for."""
 
     program: str
     day: str
     version: str
     reason: str
-    attestation: str
+    by: str
+    how: str
+    """``by hand`` or ``rollback``."""
+    after: int
+    """``seq`` of the champion that served when the choice was made; 0 for the first version."""
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """Something that was decided, as it goes into the audit log."""
+
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, object]
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One row of the audit log."""
+
+    seq: int
+    at: str
+    """UTC, ``YYYY-MM-DDTHH:MM:SSZ``."""
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, object]
+    previous: str
+    """Digest of the row before; 64 zeros in the first."""
+    digest: str

@@ -55,7 +55,28 @@ champions = Table(
     Column("day", String(10), nullable=False),
     Column("version", String(64), nullable=False),
     Column("reason", Text, nullable=False),
-    Column("attestation", String(66), nullable=False, unique=True),
+    # "attested", "by hand" or "rollback"; only the first has an attestation.
+    Column("how", String(16), nullable=False),
+    Column("attestation", String(66), unique=True),
+    # Attested gains that the version rests on, one above the other.
+    Column("height", Integer, nullable=False),
+    # The height, where this promotion was the first to reach it: what is paid for, once.
+    Column("gain", Integer),
+    UniqueConstraint("program", "gain"),
+)
+
+# Who decided what, when and why; every row names the one before it, so that the chain cannot fork.
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(20), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("previous", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
 )
 
 # One payout for each attestation; its lines are the amounts.

@@ -1,22 +1,39 @@
-"""A language model that never asks the same thing twice.
+"""A language model that never asks the same thing twice, and counts what it asks.
 
-Every answer is kept under the digest of its request and of the model's
-identity. A run that was killed goes on where it stopped; a partition that is
-run again gets the same answers, and so the same bytes.
+Every answer is kept, before anybody sees it, under the digest of its request,
+of the model's identity, and of the sample that was asked for. A run that was
+killed goes on where it stopped; a partition that is run again gets the same
+answers, and so the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cached_property, partial
 from typing import Any, Protocol
+
+import dspy
 
 # The serialisation of requests and responses is not part of DSPy's public
 # names yet; this is the one place that reaches for it.
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
+from dspy.utils.exceptions import (
+    ContextWindowExceededError,
+    LMError,
+    LMInvalidRequestError,
+    LMUnsupportedFeatureError,
+)
 
 from telefine_assets.canonical import sha256_hex
-from telefine_assets.lm.opening import BudgetSpent
+from telefine_assets.lm.asking import Wire, sample_number
+from telefine_assets.lm.budget import Budget, Meter, Spent, Unreachable
+from telefine_assets.lm.retrying import Retrying
+
+LABEL = "telefine_counted_under"
+"""DSPy hands its settings, and so this one, on to the threads that it starts; context variables it does not."""
 
 
 class AnswerJournal(Protocol):
@@ -32,42 +49,157 @@ class AnswerJournal(Protocol):
 
 
 class JournalEngine:
-    """A DSPy engine (``complete(Request) -> Response``) in front of a ``dspy.LM``.
+    """A DSPy engine (``complete(Request) -> Response``) in front of a model on the wire.
+
+    Two rollouts of one prompt are two questions, and so are the candidates of one
+    call that asks for several; each gets its own answer back when it is asked
+    again. The same question without a rollout is one question however often it is
+    asked, at any temperature: its second answer is the first one, from the journal.
+    Threads that ask the same at once wait for one call.
 
     Errors are passed on and never kept: a call that failed is asked again.
     """
 
-    def __init__(self, inner: Any, identity: str, journal: AnswerJournal, max_calls: int | None = None) -> None:
-        """Ask ``inner`` what ``journal`` does not know, at most ``max_calls`` times.
+    def __init__(
+        self, wire: Wire, identity: str, journal: AnswerJournal | None, budget: Budget, retrying: Retrying
+    ) -> None:
+        """Ask ``wire`` what ``journal`` does not know; without a journal, ask everything.
 
         ``identity`` is the digest of the model's identity.
         """
-        self._inner = inner
-        self._max_calls = max_calls
+        self._wire = wire
         self._identity = identity
         self._journal = journal
-        self._lock = threading.Lock()
-        self.asked = 0
-        self.remembered = 0
-        self.refused = 0
+        self._budget = budget
+        self._retrying = retrying
+        self._flights = Flights()
+        self._unreachable: Unreachable | None = None
+        self.meter = Meter()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> JournalEngine:
+        """Itself: a copied program asks the same model, at the same expense."""
+        return self
+
+    @cached_property
+    def _hints(self) -> Any:
+        from dspy.clients.capabilities import capabilities
+
+        return capabilities(self._wire.lm)
+
+    @property
+    def supports_function_calling(self) -> bool:
+        """What DSPy knows of the model behind; this and the next three decide how adapters ask."""
+        return bool(self._hints.function_calling)
+
+    @property
+    def supports_reasoning(self) -> bool:
+        """See ``supports_function_calling``."""
+        return bool(self._hints.reasoning)
+
+    @property
+    def supports_response_schema(self) -> bool:
+        """See ``supports_function_calling``."""
+        return bool(self._hints.response_schema)
+
+    @property
+    def supported_params(self) -> frozenset[str]:
+        """See ``supports_function_calling``."""
+        return frozenset(self._hints.params)
 
     def complete(self, request: Any) -> Any:
         """Answer from the journal, or ask and remember."""
+        label = dspy.settings.get(LABEL) or ""
+        rollout, candidate = sample_number()
         text = json.dumps(request_to_dict(request), sort_keys=True, ensure_ascii=False)
-        key = sha256_hex(f"{self._identity}\n{text}".encode(errors="surrogatepass"))
-        kept = self._journal.find(key)
-        self._count(kept is not None)
-        if kept is None:
-            response = response_to_dict(self._inner(request))
-            kept = self._journal.keep(key, json.dumps(response, sort_keys=True))
+        sample = json.dumps([rollout, candidate], default=repr)
+        key = sha256_hex(f"{self._identity}\n{sample}\n{text}".encode(errors="surrogatepass"))
+        try:
+            if self._journal is None:
+                return self._ask(request, key, label)
+            kept, mine = self._flights.join(key, lambda: self._known(request, key, label))
+        except LMError as error:
+            self._note(error, label)
+            raise
+        if not mine:
+            self.meter.add(label, Spent(remembered=1))
         return response_from_dict(json.loads(kept))
 
-    def _count(self, remembered: bool) -> None:
+    def check(self) -> None:
+        """Raise what DSPy may have swallowed since the last check.
+
+        Raises:
+            BudgetSpent: see ``Budget.check``; so are BudgetUnknown and DeadlinePassed.
+            Unreachable: when a question got no answer.
+        """
+        self._budget.check()
+        unreachable, self._unreachable = self._unreachable, None
+        if unreachable:
+            raise unreachable
+
+    def _known(self, request: Any, key: str, label: str) -> str:
+        assert self._journal is not None
+        kept = self._journal.find(key)
+        if kept is not None:
+            self.meter.add(label, Spent(remembered=1))
+            return kept
+        response = response_to_dict(self._ask(request, key, label))
+        return self._journal.keep(key, json.dumps(response, sort_keys=True))
+
+    def _ask(self, request: Any, key: str, label: str) -> Any:
+        self._budget.start()
+        spent = Spent(calls=1)  # one without an answer: nobody says what it used
+        try:
+            send, once_more = partial(self._wire.send, request), partial(self.meter.add, label, Spent(retried=1))
+            response, spent = self._retrying.call(send, key, once_more)
+        finally:
+            self.meter.add(label, spent)
+            self._budget.settle(spent)
+        return response
+
+    def _note(self, error: LMError, label: str) -> None:
+        """Remember that the model was out of reach, unless the question itself was at fault."""
+        if not is_the_questions_fault(error):
+            self.meter.add(label, Spent(failed=1))
+            reason = str(error).splitlines()[0]
+            self._unreachable = Unreachable(
+                f"the language model did not answer ({type(error).__name__}: {reason}); see that it can be reached "
+                "and that its key is right, then run again: every answer is kept"
+            )
+
+
+class Flights:
+    """Work under way, by key: whoever wants the same waits for it."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[str]] = {}
+
+    def join(self, key: str, work: Callable[[], str]) -> tuple[str, bool]:
+        """The result of ``work``, or that of another thread's with the same key; and whether it was this thread's.
+
+        What the work raises, everybody gets who waits for it.
+        """
         with self._lock:
-            if remembered:
-                self.remembered += 1
-            elif self._max_calls is not None and self.asked >= self._max_calls:
-                self.refused += 1
-                raise BudgetSpent(f"the budget of {self._max_calls} calls is spent")
-            else:
-                self.asked += 1
+            flight = self._under_way.get(key)
+            mine = flight is None
+            if flight is None:
+                flight = self._under_way[key] = Future()
+        if not mine:
+            return flight.result(), False
+        try:
+            flight.set_result(work())
+        except BaseException as error:
+            flight.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._under_way[key]
+        return flight.result(), True
+
+
+def is_the_questions_fault(error: LMError) -> bool:
+    """Whether the model was there and refused this question: too long, malformed, against its rules."""
+    if isinstance(error, LMInvalidRequestError):
+        return isinstance(error, ContextWindowExceededError) or error.status in (400, 413, 422)
+    return isinstance(error, LMUnsupportedFeatureError)

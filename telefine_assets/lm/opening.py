@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
-from telefine_assets.errors import TelefineError
-from telefine_assets.settings import LmSettings
+from telefine_assets.lm.budget import Budget, BudgetSpent, BudgetUnknown, DeadlinePassed, Spent, Unreachable
+from telefine_assets.lm.retrying import Gate, Retrying
+from telefine_assets.lm.untraced import untraced, untraced_modules
+from telefine_assets.settings_lm import LmSettings, PriceSettings
 
 if TYPE_CHECKING:
     from telefine_assets.lm.journal import AnswerJournal, JournalEngine
 
+__all__ = ["BudgetSpent", "DeadlinePassed", "OpenLm", "Unreachable", "identity_of", "open_lm"]
 
-class BudgetSpent(TelefineError):
-    """More calls were wanted than the settings allow. What was answered is kept."""
+FREE = PriceSettings(input_per_million="0", output_per_million="0")
 
 
 @dataclass(frozen=True)
@@ -31,38 +33,57 @@ class OpenLm:
     identity: dict[str, str]
     """What decides its answers: model, weights' digest, adapter, sampling. No address, no key."""
     calls_in_flight: int
-    engine: JournalEngine | None
+    engine: JournalEngine
+    budget: Budget
 
-    def context(self) -> Any:
-        """``dspy.context`` with this model: for a block, never for the process."""
+    @contextmanager
+    def context(self, callbacks: Sequence[Any] = ()) -> Iterator[None]:
+        """Run DSPy with this model, in this thread and those that DSPy starts, and unseen by MLflow.
+
+        Args:
+            callbacks: DSPy callbacks; there are no others in the block.
+        """
         import dspy
 
-        return dspy.context(lm=self.lm, adapter=self.adapter, track_usage=False)
+        watchers = [*untraced_modules(), *callbacks]
+        with (
+            untraced(),
+            dspy.context(lm=self.lm, adapter=self.adapter, callbacks=watchers, track_usage=False, usage_tracker=None),
+        ):
+            yield
+
+    @contextmanager
+    def counting(self, label: str) -> Iterator[None]:
+        """Count what is asked in this block under ``label``, of other models than this one too.
+
+        Threads that DSPy starts in the block count there as well; others enter it again.
+        """
+        import dspy
+
+        from telefine_assets.lm.journal import LABEL
+
+        with dspy.context(**{LABEL: label}):
+            yield
 
     @property
-    def asked(self) -> int:
-        """Calls that went to the model; 0 without a journal, which does the counting."""
-        return self.engine.asked if self.engine else 0
+    def spent(self) -> Spent:
+        """What this model was asked since it was opened."""
+        return self.engine.meter.total()
 
-    def check_budget(self) -> None:
-        """Refuse to go on once a call was refused for want of budget.
+    def spent_by(self) -> dict[str, Spent]:
+        """The same by label; ``""`` is what was asked outside ``counting``. The parts sum to ``spent``."""
+        return self.engine.meter.by_label()
 
-        DSPy takes a refused call for one that failed, and would go on to
-        compare programs that were not asked everything.
+    def check(self) -> None:
+        """Raise what DSPy may have taken for a wrong answer; to be called before results are used.
 
         Raises:
-            BudgetSpent: with what to change.
+            BudgetSpent: a cap was reached and more was wanted; again at each check.
+            BudgetUnknown: a cap depends on what the model does not report; again at each check.
+            DeadlinePassed: the time was over and more was wanted; again at each check.
+            Unreachable: a question got no answer since the last check; ``spent_by()[label].failed`` says whose.
         """
-        if self.engine and self.engine.refused:
-            raise BudgetSpent(
-                f"the budget of {self.engine.asked} language model calls is spent; raise compile.max_lm_calls. "
-                "Every answer is kept: run again, it goes on where it stopped"
-            )
-
-    @property
-    def remembered(self) -> int:
-        """Calls that the journal answered."""
-        return self.engine.remembered if self.engine else 0
+        self.engine.check()
 
 
 def identity_of(settings: LmSettings) -> dict[str, str]:
@@ -85,54 +106,65 @@ def identity_of(settings: LmSettings) -> dict[str, str]:
 
 @contextmanager
 def open_lm(
-    settings: LmSettings, journal: AnswerJournal | None = None, max_calls: int | None = None
+    settings: LmSettings, journal: AnswerJournal | None = None, budget: Budget | None = None
 ) -> Iterator[OpenLm]:
     """Open the model of the settings; the embedded one is started if it does not run yet.
 
-    With a ``journal`` no question is asked twice, and at most ``max_calls`` are
-    asked. Without one every call is made.
+    With a ``journal`` no question is asked twice; without one every call is
+    made. Models that are opened with one ``budget`` share its caps.
+
+    Raises:
+        BudgetUnknown: when the budget has a cap in money, and the model's price is not known.
     """
+    budget = budget or Budget()
     if settings.model == "embedded":
         from telefine_assets.lm.embedded import embedded_model
 
         options = settings.embedded
         with embedded_model(threads=options.threads, state_dir=options.state_dir) as served:
-            yield _opened(settings, f"openai/{served.model}", served.api_base, None, journal, max_calls)
+            yield _opened(settings, f"openai/{served.model}", served.api_base, FREE, journal, budget)
         return
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    yield _opened(settings, settings.model, settings.api_base, key, journal, max_calls)
+    yield _opened(settings, settings.model, settings.api_base, settings.price, journal, budget)
 
 
 def _opened(
     settings: LmSettings,
     model: str,
     api_base: str | None,
-    api_key: str | None,
+    price: PriceSettings | None,
     journal: AnswerJournal | None,
-    max_calls: int | None,
+    budget: Budget,
 ) -> OpenLm:
-    import dspy
+    from telefine_assets.lm.asking import LM, Wire
+    from telefine_assets.lm.journal import JournalEngine
 
+    # DSPy's own cache knows neither the server nor the weights behind a model's name.
+    common = {"cache": False, "num_retries": 0, "temperature": settings.temperature, "max_tokens": settings.max_tokens}
+    wire = Wire(model, price, **common, **_connection(settings, api_base))
+    if budget.limits.max_cost is not None and not wire.has_price:
+        raise BudgetUnknown(
+            f"what {model} costs is not known, so that compile.budget.max_cost cannot be kept; "
+            "set lm.price, or compile.budget.max_calls or max_tokens instead"
+        )
+    identity = identity_of(settings)
+    # Two servers may serve different weights under one name; the embedded one
+    # is known by its weights, and listens elsewhere every time.
+    asked = digest_of(identity | {"api_base": settings.api_base or ""})
+    retrying = Retrying(settings.num_retries + 1, Gate(settings.calls_per_minute, budget), budget)
+    engine = JournalEngine(wire, asked, journal, budget, retrying)
+    lm = LM(model, **common, engine=engine)
+    return OpenLm(lm, _adapter(settings), identity, settings.calls_in_flight, engine, budget)
+
+
+def _connection(settings: LmSettings, api_base: str | None) -> dict[str, Any]:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
     connection: dict[str, Any] = {"timeout": settings.timeout_seconds}
     if api_base:
         # A server of one's own takes any key; DSPy insists on one.
-        connection |= {"api_base": api_base, "api_key": api_key or "none"}
-    elif api_key:
-        connection["api_key"] = api_key
-    sampling = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-    # DSPy's own cache knows neither the server nor the weights behind a model's name.
-    direct = dspy.LM(model, cache=False, num_retries=settings.num_retries, **sampling, **connection)
-    identity = identity_of(settings)
-    if journal is None:
-        return OpenLm(direct, _adapter(settings), identity, settings.calls_in_flight, None)
-    from telefine_assets.lm.journal import JournalEngine
-
-    # Two servers may serve different weights under one name; the embedded one
-    # is known by its weights, and listens elsewhere every time.
-    asked = identity | {"api_base": settings.api_base or ""}
-    engine = JournalEngine(direct, digest_of(asked), journal, max_calls)
-    lm = dspy.LM(model, cache=False, num_retries=0, engine=engine, **sampling)
-    return OpenLm(lm, _adapter(settings), identity, settings.calls_in_flight, engine)
+        connection |= {"api_base": api_base, "api_key": key or "none"}
+    elif key:
+        connection["api_key"] = key
+    return connection
 
 
 def _adapter(settings: LmSettings) -> Any:

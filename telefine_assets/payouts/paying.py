@@ -95,7 +95,7 @@ def pay_attested(
     if (claim.program, claim.partition) != (program, day):
         raise PayoutError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
     if champion["attestation"] != verified.uid:
-        return {"outcome": NOTHING, "reason": f"nothing was promoted: {champion['reason']}"} | nothing
+        return {"outcome": NOTHING, "reason": f"nothing is paid: {champion['reason']}"} | nothing
     paid = pay_day(program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), books)
     outcome = PAID if paid.plan.paid or paid.plan.held else NOTHING
     record = paid.to_record() | {"claims": books.put(paid.claims_document()), "attestation": verified.uid}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from telefine_assets.attestation.verify import VerifiedAttestation
-from telefine_assets.ledger.records import Champion
+from telefine_assets.errors import TelefineError
+from telefine_assets.ledger.records import Champion, Promotion
 from telefine_assets.programs.spec import ProgramError, ProgramSpec
 from telefine_assets.programs.versions import Version, first_version
 
@@ -26,7 +28,7 @@ class Promotions(Protocol):
         """The promotion that an attestation brought about."""
         ...
 
-    def promote(self, champion: Champion) -> None:
+    def promote(self, promotion: Promotion, at: datetime) -> Champion:
         """Record a promotion once."""
         ...
 
@@ -36,13 +38,33 @@ def serving(
 ) -> Version:
     """The champion's version from stored evidence, or the first version when nothing was ever promoted.
 
-    A champion that cannot be read is an error, never silently replaced.
+    Raises:
+        ProgramError: when the champion cannot serve, with the cure. It is never
+            replaced by something else without a word.
     """
-    return first_version(spec, lm) if champion is None else Version(evidence(champion.version))
+    if champion is None:
+        return first_version(spec, lm)
+    try:
+        version = Version(evidence(champion.version))
+        version.module(spec)
+    except TelefineError as error:
+        raise ProgramError(
+            f"{spec.name}: version {champion.version[:12]}, which serves since {champion.day}, cannot be used: "
+            f"{error}. Restore it, or go back to the version before it: "
+            f"telefine programs rollback --program {spec.name} --reason REASON --by NAME"
+        ) from error
+    return version
 
 
-def promote_day(program: str, day: str, verified: VerifiedAttestation | None, promotions: Promotions) -> dict[str, Any]:
-    """Promote what a verified attestation is about; returns the stage's record."""
+def promote_day(
+    program: str, day: str, verified: VerifiedAttestation | None, promotions: Promotions, at: datetime
+) -> dict[str, Any]:
+    """Promote what a verified attestation is about; returns the stage's record.
+
+    ``at`` is the time for the audit log; nothing in the record depends on it.
+    The record names the attestation only if the gain is to be paid
+    (see ``ledger.champions``).
+    """
     if verified is None:
         before = promotions.before(program, day)
         reason = "no attestation for this day: what served before goes on"
@@ -51,8 +73,7 @@ def promote_day(program: str, day: str, verified: VerifiedAttestation | None, pr
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise ProgramError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
-    promoted = promotions.of(verified.uid)
-    if promoted is None:
+    if promotions.of(verified.uid) is None:
         now, before = promotions.current(program), promotions.before(program, day)
         if now is not None and now.day >= day:
             # Beating what it has replaced would be the same gain again, paid twice.
@@ -63,7 +84,12 @@ def promote_day(program: str, day: str, verified: VerifiedAttestation | None, pr
                 f"attestation {verified.uid} is about a gain over {claim.baseline_version[:12]}, but "
                 f"{before.version[:12]} served on {day}; nothing is promoted or paid on it"
             )
-    reason = f"attestation {verified.uid}"
-    promotions.promote(Champion(program, day, claim.candidate_version, reason, verified.uid))
-    serves = claim.candidate_version
-    return {"outcome": "promoted", "serves": serves, "reason": reason, "attestation": verified.uid}
+    asked = Promotion(program, day, claim.candidate_version, claim.baseline_version, verified.uid)
+    promoted = promotions.promote(asked, at)
+    if promoted.gain is None:
+        reason = (
+            f"{promoted.reason}: it serves, but gain {promoted.height} was attested before and then rolled back, "
+            "or replaced by hand; winning it back is not paid again"
+        )
+        return {"outcome": "regained", "serves": promoted.version, "reason": reason, "attestation": None}
+    return {"outcome": "promoted", "serves": promoted.version, "reason": promoted.reason, "attestation": verified.uid}

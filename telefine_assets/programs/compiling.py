@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from telefine_assets.canonical import canonical_json, canonical_lines
+from telefine_assets.lm.budget import Spent
 from telefine_assets.lm.opening import OpenLm
+from telefine_assets.programs.choosing import Standing
 from telefine_assets.programs.datasets import Item, dataset_digest, items_of
-from telefine_assets.programs.provenance import Demo, demos_of
+from telefine_assets.programs.entries import Earlier, Previous, Ring, calls_at_most, entries
+from telefine_assets.programs.provenance import Demo
 from telefine_assets.programs.spec import ProgramSpec
-from telefine_assets.programs.tournament import Say, Standing, Tournament, compete
+from telefine_assets.programs.tournament import Gate, Tournament, Watch, compete
 from telefine_assets.programs.versions import Version, make_version
-from telefine_assets.settings import CompileSettings
+from telefine_assets.settings_compile import CompileSettings
 from telefine_assets.traces.records import CleanedTrace
 
 logger = logging.getLogger(__name__)
@@ -22,6 +26,27 @@ logger = logging.getLogger(__name__)
 CANDIDATE = "candidate"
 BASELINE_KEPT = "baseline_kept"
 TOO_FEW = "too_few_items"
+
+Say = Callable[[str], None]
+NOTHING_EARLIER = Earlier()
+
+
+@dataclass(frozen=True)
+class Models:
+    """The language models of a compile."""
+
+    lm: OpenLm
+    """What programs run on."""
+    others: Mapping[str, OpenLm] = field(default_factory=dict)
+    """Further ones by name: teachers, judges."""
+
+    def spent_by(self) -> dict[str, Spent]:
+        """What was spent on which contender, by all of them; the parts sum to what the budget counted."""
+        total: dict[str, Spent] = {}
+        for each in (self.lm, *self.others.values()):
+            for label, spent in each.spent_by().items():
+                total[label] = total.get(label, Spent()) + spent
+        return total
 
 
 @dataclass(frozen=True)
@@ -36,12 +61,16 @@ class Compiled:
     trainset: list[Item]
     validation: list[Item]
     tournament: Tournament | None
-    demos: list[Demo]
 
     @property
     def versions(self) -> list[Version]:
         """The baseline and, if there is one, the candidate."""
         return [self.baseline, *([self.candidate] if self.candidate else [])]
+
+    @property
+    def demos(self) -> list[Demo]:
+        """The candidate's demos, each with its trace."""
+        return self.tournament.winner.demos if self.tournament and self.candidate else []
 
     @property
     def standings(self) -> list[Standing]:
@@ -55,11 +84,13 @@ class Compiled:
             "reason": self.reason,
             "baseline": self.baseline.digest,
             "candidate": self.candidate.digest if self.candidate else None,
+            "winner": self.tournament.winner.name if self.tournament else None,
             "strategy": self.tournament.winner.strategy if self.tournament else None,
             "trainset": {"digest": dataset_digest(self.trainset), "n": len(self.trainset)},
             "validation": {"digest": dataset_digest(self.validation), "n": len(self.validation)},
             "standings": [each.to_record() for each in self.standings],
             "demos": [demo.to_record() for demo in self.demos],
+            "shown": self.tournament.winner.shown if self.tournament and self.candidate else [],
             "lm": dict(lm),
         }
 
@@ -89,52 +120,102 @@ def compile_day(
     cleaned: Sequence[CleanedTrace],
     baseline: Version,
     settings: CompileSettings,
-    lm: OpenLm,
+    models: Models,
+    earlier: Earlier = NOTHING_EARLIER,
     say: Say = logger.info,
+    watch: Watch | None = None,
 ) -> Compiled:
     """Compile from the cleaned traces of the window; holdout traces are never touched.
 
+    Args:
+        spec: the program.
+        cleaned: of the whole window.
+        baseline: the version that serves.
+        settings: what competes, and what it may cost.
+        models: the language models in use.
+        earlier: what earlier compiles left.
+        say: takes a line of the log.
+        watch: takes the progress while contenders are made and asked.
+
     Raises:
-        TournamentError: when the language model answered no item for every contender.
-        ProgramError: when a demo of the winner comes from no trace.
+        TournamentError: when nothing could be scored, or every strategy failed.
+        Unreachable: when the language model did not answer; run again, nothing is asked twice.
     """
-    trainset = items_of(cleaned, "train", settings.max_train, settings.seed)
-    validation = items_of(cleaned, "validation", settings.max_validation, settings.seed)
-
-    def ended(outcome: str, reason: str, tournament: Tournament | None = None, **found: Any) -> Compiled:
-        found = {"candidate": None, "demos": []} | found
-        return Compiled(outcome, reason, baseline, found["candidate"], trainset, validation, tournament, found["demos"])
-
+    trainset = items_of(cleaned, "train", settings.max_train, settings.seed, types=spec.types)
+    if settings.incremental.new_first:
+        trainset.sort(key=lambda item: item.cluster in earlier.trained_on)
+    validation = items_of(cleaned, "validation", settings.max_validation, settings.seed, types=spec.types)
+    sides = Compiled(TOO_FEW, "", baseline, None, trainset, validation, None)
     for name, items, needed in (
         ("train", trainset, settings.min_train),
         ("validation", validation, settings.min_validation),
     ):
         if len(items) < needed:
-            return ended(TOO_FEW, f"{len(items)} of {needed} {name} items so far")
-    tournament = compete(spec, baseline.state, settings.strategies, trainset, validation, lm, say)
-    winner = tournament.winner
-    if not tournament.improved or winner.state is None:
-        return ended(BASELINE_KEPT, "no strategy beat the baseline on the validation items", tournament)
-    demos = demos_of(spec, winner.state, trainset)
-    candidate = make_version(spec, winner.state, winner.strategy, dataset_digest(trainset), lm.identity)
-    return ended(CANDIDATE, f"{winner.name} won on validation", tournament, candidate=candidate, demos=demos)
+            return replace(sides, reason=f"{len(items)} of {needed} {name} items so far")
+    gate = Gate(spec, validation, settings, models.lm, watch or (lambda progress: None))
+    ring = Ring(spec, settings, trainset, validation, models.lm, models.others, earlier, say)
+    say(_estimated(calls_at_most(ring, gate.rounds), settings))
+    tournament = compete(gate, baseline.state, entries(ring))
+    return _concluded(sides, spec, tournament, models)
 
 
-def compile_record(
-    spec: ProgramSpec,
-    cleaned: Sequence[CleanedTrace],
-    baseline: Version,
-    settings: CompileSettings,
-    lm: OpenLm,
-    put: Callable[[bytes], str],
-    say: Say = logger.info,
-) -> dict[str, Any]:
-    """Compile a day and keep its programs, demos and trainset as evidence; returns the stage's record."""
-    compiled = compile_day(spec, cleaned, baseline, settings, lm, say)
+def _concluded(sides: Compiled, spec: ProgramSpec, tournament: Tournament, models: Models) -> Compiled:
+    winner, early = tournament.winner, tournament.ended_early
+    ended = f" ({early})" if early else ""
+    if not tournament.improved:
+        reason = f"no contender beat the baseline on the validation items beyond noise{ended}"
+        return replace(sides, outcome=BASELINE_KEPT, reason=reason, tournament=tournament)
+    trained_on = dataset_digest(sides.trainset)
+    candidate = winner.version or make_version(
+        spec, winner.state or {}, winner.strategy, trained_on, models.lm.identity
+    )
+    reason = f"{winner.name} won on validation{ended}"
+    return replace(sides, outcome=CANDIDATE, reason=reason, candidate=candidate, tournament=tournament)
+
+
+def _estimated(calls: int | None, settings: CompileSettings) -> str:
+    """What the log says before the first call."""
+    limits = settings.budget.model_dump(exclude_none=True)
+    capped = ", ".join(f"{name} {limit}" for name, limit in limits.items()) or "no cap"
+    return f"estimate: at most {calls:,} language model calls ({capped})" if calls is not None else f"budget: {capped}"
+
+
+def compile_record(compiled: Compiled, lm: Mapping[str, str], put: Callable[[bytes], str]) -> dict[str, Any]:
+    """Keep a compile's programs, demos and trainset as evidence; returns the stage's record."""
     for version in compiled.versions:
         put(version.document)
     evidence = {"demos.json": put(compiled.demos_document()), "trainset.jsonl": put(compiled.trainset_document())}
-    return {**compiled.to_record(lm.identity), "evidence": evidence}
+    return {**compiled.to_record(lm), "evidence": evidence}
+
+
+def candidate_before(
+    day: str, days: Iterable[str], read: Callable[[str], Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """The record of the latest compile before ``day`` that came to a candidate."""
+    earlier = (read(each) for each in sorted(days, reverse=True) if each < day)
+    return next((record for record in earlier if record["candidate"] is not None), None)
+
+
+def earlier_of(
+    record: Mapping[str, Any] | None,
+    baseline: Version,
+    evidence: Callable[[str], bytes],
+    served: Container[str] = (),
+) -> Earlier:
+    """What a compile before this day left (see :func:`candidate_before`), from its record and stored evidence.
+
+    A version that ``served`` before the baseline does not compete again: it was beaten, or rolled back.
+    """
+    if record is None:
+        return NOTHING_EARLIER
+    kept = [Demo(**demo) for demo in json.loads(evidence(record["evidence"]["demos.json"]))]
+    lines = evidence(record["evidence"]["trainset.jsonl"]).splitlines()
+    trained_on = frozenset(line["cluster"] for line in map(json.loads, lines) if line["side"] == "train")
+    if record["candidate"] == baseline.digest:
+        return Earlier(inherited=kept, trained_on=trained_on)
+    if record["candidate"] in served:
+        return Earlier(trained_on=trained_on)
+    return Earlier(Previous(Version(evidence(record["candidate"])), kept), trained_on=trained_on)
 
 
 def validation_scores(record: Mapping[str, Any]) -> dict[str, float]:

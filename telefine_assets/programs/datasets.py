@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
 from telefine_assets.traces.records import CleanedTrace, Split
+
+if TYPE_CHECKING:
+    from telefine_assets.traces.cleaning.annotations import FieldTypes
 
 
 @dataclass(frozen=True)
@@ -28,30 +31,47 @@ class Item:
     label_source: str
     quality_ppm: int
     contributor: str | None
+    arrival_ms: int
+    types: FieldTypes | None = field(default=None, compare=False, repr=False)
+    """The types that the program gives its fields; without them an example has JSON values."""
+
+    @property
+    def arrival(self) -> tuple[int, str]:
+        """Where the trace stands in the order of arrival; two of one moment have an order too."""
+        return self.arrival_ms, self.trace_id
 
     def example(self) -> Any:
-        """As a ``dspy.Example`` with its inputs marked; it carries the signature's fields and nothing else."""
+        """As a ``dspy.Example`` with its inputs marked; it carries the program's fields, typed, and nothing else."""
         import dspy
 
-        return dspy.Example(**self.inputs, **self.label).with_inputs(*self.inputs)
+        values = {**self.inputs, **self.label}
+        if self.types is not None:
+            values = {name: self.types.typed(name, value) for name, value in values.items()}
+        return dspy.Example(**values).with_inputs(*self.inputs)
 
 
 def items_of(
-    cleaned: Iterable[CleanedTrace], split: Split, limit: int, seed: int, without: Container[str] = ()
+    cleaned: Iterable[CleanedTrace],
+    split: Split,
+    limit: int,
+    seed: int,
+    without: Container[str] = (),
+    types: FieldTypes | None = None,
 ) -> list[Item]:
     """The items of one side, at most ``limit`` of them.
 
     One trace stands for each cluster: the first to arrive. Where there are more
     than ``limit``, a seeded hash of the cluster chooses, so that the choice
     depends neither on the order of rows nor on the other clusters. That hash is
-    also the order in which the items are returned. ``without`` leaves out clusters.
+    also the order in which the items are returned. ``without`` leaves out
+    clusters; ``types`` are those of the program's fields.
     """
     firsts: dict[str, CleanedTrace] = {}
     for trace in sorted(cleaned, key=lambda each: (each.arrival_ms, each.trace_id)):
         if trace.split == split and trace.cluster not in without:
             firsts.setdefault(trace.cluster, trace)
     chosen = sorted(firsts.values(), key=lambda each: _rank(each.cluster, split, seed))[:limit]
-    return [_item(trace) for trace in chosen]
+    return [_item(trace, types) for trace in chosen]
 
 
 def dataset_digest(items: Sequence[Item]) -> str:
@@ -81,7 +101,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _item(trace: CleanedTrace) -> Item:
+def _item(trace: CleanedTrace, types: FieldTypes | None) -> Item:
     return Item(
         cluster=trace.cluster,
         content=trace.content,
@@ -93,4 +113,6 @@ def _item(trace: CleanedTrace) -> Item:
         label_source=trace.label_source,
         quality_ppm=trace.quality_ppm,
         contributor=trace.contributor,
+        arrival_ms=trace.arrival_ms,
+        types=types,
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.canonical import json_value
+from telefine_assets.lm.budget import STOPS
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.metrics import Metric, MetricError
+from telefine_assets.programs.values import plain
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +44,10 @@ def score_program(
     done = 0
     answers: list[Answer] = []
     with ThreadPoolExecutor(lm.calls_in_flight) as pool:
-        for answer in pool.map(lambda item: _ask(module, item, metric, lm), items):
-            answers.append(answer)
+        # Each in the caller's context: what it is counted under goes along.
+        asked = [pool.submit(copy_context().run, _ask, module, item, metric, lm) for item in items]
+        for each in asked:
+            answers.append(each.result())
             done += 1
             if progress:
                 progress(done, len(items))
@@ -54,11 +58,12 @@ def _ask(module: Any, item: Item, metric: Metric, lm: OpenLm) -> Answer:
     example = item.example()
     try:
         with lm.context():
-            prediction = module(**item.inputs)
+            prediction = module(**example.inputs())
     except Exception as error:  # noqa: BLE001 - a program is foreign code; every failure is classified below
         return _failure(error)
-    output = {name: _plain(prediction.get(name)) for name in item.label}
-    return Answer(output, metric.ppm(example, prediction), None)
+    output = {name: plain(prediction.get(name)) for name in item.label}
+    judged = metric.judge(example, prediction)
+    return Answer(output, judged.score_ppm, None if judged.score_ppm is not None else judged.outcome)
 
 
 def _failure(error: Exception) -> Answer:
@@ -68,14 +73,9 @@ def _failure(error: Exception) -> Answer:
     if isinstance(error, MetricError):
         raise error
     programs_doing = (AdapterParseError, ContextWindowExceededError)
-    if isinstance(error, (LMError, OSError)) and not isinstance(error, programs_doing):
+    if isinstance(error, (LMError, OSError, *STOPS)) and not isinstance(error, programs_doing):
         return Answer(None, None, type(error).__name__)
     # A program that breaks on an item has answered it wrongly: otherwise one
     # that breaks on all hard items would be judged on the easy ones.
     logger.info("no usable answer: %s: %s", type(error).__name__, error)
     return Answer(None, 0, "unparsable")
-
-
-def _plain(value: Any) -> Any:
-    """A JSON value; types of the program's own become their text."""
-    return json_value(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)

@@ -6,24 +6,17 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from telefine_assets.canonical import digest_of, sha256_hex
-from telefine_assets.errors import TelefineError
+from telefine_assets.canonical import sha256_hex
 from telefine_assets.programs.metrics import Metric, metric_named
+from telefine_assets.programs.program_fields import ProgramError as ProgramError
+from telefine_assets.programs.program_fields import fields_of
 from telefine_assets.settings import ProgramSettings
+from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.fields import Fields
-
-# What a program thinks is nobody's label: ChainOfThought and ReAct add these outputs.
-_THOUGHTS = frozenset({"reasoning", "trajectory"})
-# dspy.Example keeps these names for itself: a field so called would silently be lost from every demo.
-_TAKEN_NAMES = frozenset({"base", "self"})
-_TAKEN_PREFIX = "dspy_"
-
-
-class ProgramError(TelefineError):
-    """A program cannot be made or used as the settings say."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +32,11 @@ class ProgramSpec:
     metric: Metric
     metric_name: str
 
+    @cached_property
+    def types(self) -> FieldTypes:
+        """The types of the program's fields: labels and inputs are logged as JSON, and learnt from as these."""
+        return FieldTypes(self.fields)
+
     @property
     def code_digest(self) -> str:
         """SHA-256 of the source file that makes the program: its state says nothing of its ``forward``."""
@@ -46,8 +44,8 @@ class ProgramSpec:
 
     @property
     def metric_digest(self) -> str:
-        """SHA-256 of what the metric is: its name and source code."""
-        return digest_of({"name": self.metric_name, "source": self.metric.source})
+        """SHA-256 of what the metric is: see :attr:`Metric.digest`."""
+        return self.metric.digest
 
 
 def import_named(path: str, setting: str) -> Any:
@@ -66,13 +64,11 @@ def import_named(path: str, setting: str) -> Any:
 
 
 def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
-    """Import the program of the settings and read its fields off its predictors.
-
-    Outputs are those that can be right or wrong: not the reasoning on the way.
+    """Import the program of the settings and read its fields off its code (see ``program_fields``).
 
     Raises:
         ProgramError: when the path does not lead to a function that returns a
-            ``dspy.Module`` with a predictor.
+            ``dspy.Module`` with a predictor, or its fields cannot be told.
     """
     import dspy
 
@@ -86,32 +82,15 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
     predictors = module.named_predictors()
     if not predictors:
         raise ProgramError(f"{setting} = {settings.module!r}: the program has no dspy.Predict to compile")
-    if len(predictors) > 1:
-        raise ProgramError(
-            f"{setting} = {settings.module!r}: has {len(predictors)} predictors "
-            f"({', '.join(key for key, _ in predictors)}); demos of inner predictors cannot be traced to a "
-            "contributor yet, so only programs with one are compiled"
-        )
-    signature = predictors[0][1].signature
-    for field in (*signature.input_fields, *signature.output_fields):
-        if field in _TAKEN_NAMES or field.startswith(_TAKEN_PREFIX):
-            raise ProgramError(
-                f"{setting} = {settings.module!r}: dspy.Example cannot hold a field named {field!r}; call it otherwise"
-            )
+    fields = fields_of(module, settings.fields, f"programs.{name}.fields")
     return ProgramSpec(
         name=name,
         build=build,
-        fields=_fields(signature),
+        fields=fields,
         signatures={key: describe_signature(predictor.signature) for key, predictor in predictors},
-        metric=metric_named(settings.metric, f"programs.{name}.metric"),
-        metric_name=settings.metric,
+        metric=metric_named(settings.metric, f"programs.{name}.metric", fields.outputs),
+        metric_name=settings.metric.label,
     )
-
-
-def _fields(signature: Any) -> Fields:
-    outputs = {name: field for name, field in signature.output_fields.items() if name not in _THOUGHTS}
-    types = {name: field.annotation for name, field in {**signature.input_fields, **outputs}.items()}
-    return Fields(tuple(signature.input_fields), tuple(outputs), types)
 
 
 def describe_signature(signature: Any) -> dict[str, Any]:

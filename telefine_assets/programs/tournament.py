@@ -1,72 +1,67 @@
 """Several strategies compete under one gate.
 
-Every contender, the baseline among them, answers the same validation items and
-is scored by us to full precision. What an optimiser says of its own program
-decides nothing: on average a random search flatters its winner by five points.
+Every contender, the baseline among them, answers the same validation items in
+the same order and is scored by us to full precision. What an optimiser says of
+its own program decides nothing: on average a random search flatters its winner
+by five points.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from telefine_assets.errors import TelefineError
-from telefine_assets.lm.opening import BudgetSpent, OpenLm
+from telefine_assets.lm.budget import STOPS, BudgetSpent, DeadlinePassed, Spent
+from telefine_assets.lm.opening import OpenLm
+from telefine_assets.programs.choosing import (
+    BASELINE,
+    Contender,
+    Standing,
+    TournamentError,
+    choose,
+    standing,
+)
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.metrics import MetricError
-from telefine_assets.programs.scoring import Answer, score_program
+from telefine_assets.programs.nearest import wrapped
+from telefine_assets.programs.racing import drop, rounds
+from telefine_assets.programs.scoring import score_program
 from telefine_assets.programs.spec import ProgramSpec
-from telefine_assets.programs.state import dump_state, load_state
-from telefine_assets.programs.strategies import Task, run_strategy
-from telefine_assets.settings import StrategySettings
+from telefine_assets.programs.state import load_state
+from telefine_assets.settings_compile import CompileSettings
 
 logger = logging.getLogger(__name__)
-Say = Callable[[str], None]
-
-BASELINE = "baseline"
-
-
-class TournamentError(TelefineError):
-    """No contender could be scored; the champion stays."""
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A program in the tournament."""
+class Progress:
+    """How far a tournament has come."""
 
-    name: str
-    strategy: dict[str, Any]
-    state: dict[str, Any] | None
-    """None when compiling it failed."""
-    answers: list[Answer]
-    error: str | None = None
+    doing: str
+    contenders: int
+    round_items: int
+    best: str
+    best_ppm: int
+    spent: Spent
+    left: Mapping[str, float]
+    """Of each cap that is set: calls, tokens, cost_micros, seconds."""
 
-    @property
-    def demos(self) -> int:
-        """How many demos its prompts carry: what a call of it costs."""
-        return sum(len(part["demos"]) for part in (self.state or {}).values())
+    def __str__(self) -> str:
+        """One line for a log."""
+        parts = [self.doing, f"{self.contenders} contenders", f"best {self.best} {self.best_ppm / 10_000:.1f} %"]
+        parts.append(f"{self.spent.calls:,} calls, {self.spent.remembered:,} remembered")
+        parts += [f"{left:,.0f} {cap} left" for cap, left in self.left.items()]
+        return "; ".join(parts)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A contender's result over the items that every contender got an answer to."""
+Watch = Callable[[Progress], None]
 
-    name: str
-    demos: int
-    sum_ppm: int
-    n: int
-    error: str | None
 
-    @property
-    def scored(self) -> bool:
-        """Whether it was compiled and scored."""
-        return self.error is None and self.n > 0
-
-    def to_record(self) -> dict[str, Any]:
-        """Canonical JSON form."""
-        return {**vars(self), "mean_ppm": self.sum_ppm // self.n if self.scored else None}
+def _unwatched(progress: Progress) -> None:
+    """Nobody looks."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,8 @@ class Tournament:
 
     winner: Contender
     standings: list[Standing]
+    ended_early: str | None
+    """Why not everything was tried, if so."""
 
     @property
     def improved(self) -> bool:
@@ -82,94 +79,105 @@ class Tournament:
         return self.winner.name != BASELINE
 
 
-def compete(
-    spec: ProgramSpec,
-    baseline: dict[str, Any],
-    strategies: Sequence[StrategySettings],
-    trainset: Sequence[Item],
-    validation: Sequence[Item],
-    lm: OpenLm,
-    say: Say = logger.info,
-) -> Tournament:
-    """Compile by every strategy, score all on ``validation``, and choose.
+@dataclass(frozen=True)
+class Gate:
+    """What all contenders are measured by."""
 
-    The winner has the highest score; ties go to the baseline, then to fewer
-    demos, then to the earlier entry. A strategy that fails is
-    recorded with its error and the others go on.
+    spec: ProgramSpec
+    validation: Sequence[Item]
+    settings: CompileSettings
+    lm: OpenLm
+    watch: Watch = _unwatched
+
+    @property
+    def rounds(self) -> list[int]:
+        """How many items have been asked after each round."""
+        first = self.settings.racing.first_items if self.settings.racing.enabled else len(self.validation)
+        return rounds(len(self.validation), first)
+
+    def ask(self, contender: Contender, until: int) -> None:
+        """Have a contender answer the items up to number ``until``."""
+        module = wrapped(load_state(self.spec, contender.state or {}), contender.strategy)
+        missing = self.validation[len(contender.answers) : until]
+        with self.lm.counting(contender.name):
+            answers = score_program(module, missing, self.spec.metric, self.lm)
+        self.lm.check()
+        contender.answers += answers
+
+    def tell(self, what: str, field: Sequence[Contender], items: int) -> None:
+        """Report how far it has come."""
+        scored = [standing(each, []) for each in field if each.running and each.answers]
+        best = max(scored, key=lambda each: each.mean_ppm or 0)
+        budget = self.lm.budget
+        self.watch(Progress(what, len(field), items, best.name, best.mean_ppm or 0, budget.spent, budget.left()))
+
+
+def compete(gate: Gate, baseline: dict[str, Any], entries: Iterator[Contender]) -> Tournament:
+    """Score all ``entries`` as they come, in growing rounds, and choose.
+
+    When the budget or the time is spent, what was scored so far decides.
 
     Raises:
-        TournamentError: when no item was answered for all contenders.
-        BudgetSpent: when more calls are wanted than the budget allows.
+        TournamentError: when no item was answered for all contenders, or every entry failed.
+        MetricError: when the metric returns what is not a score.
+        Unreachable: when the language model did not answer; run again, nothing is asked twice.
     """
-    contenders = [_scored(spec, BASELINE, {"strategy": BASELINE}, baseline, validation, lm, say)]
-    for position, settings in enumerate(strategies):
-        name = f"{position + 1}-{settings.strategy}"
-        say(f"{name}: compiling from {len(trainset)} items")
+    field = [Contender(BASELINE, {"strategy": BASELINE}, baseline)]
+    early: str | None = None
+    try:
+        gate.ask(field[0], gate.rounds[0])
+        for entry in entries:
+            _enter(gate, field, entry)
+        _race(gate, field)
+    except (BudgetSpent, DeadlinePassed) as error:
+        early = str(error)
+    _all_failed(field)
+    return _decided(gate, field, early)
+
+
+def _enter(gate: Gate, field: list[Contender], entry: Contender) -> None:
+    """A contender's first round; one whose program breaks does not take the others with it."""
+    twin = next((each for each in field if each.running and not entry.error and each.state == entry.state), None)
+    field.append(entry)
+    if twin is not None:
+        entry.dropped = f"the same program as {twin.name}"
+    elif entry.error is None:
         try:
-            state = _compiled(spec, settings, trainset, validation, lm)
-            contender = _scored(spec, name, settings.model_dump(), state, validation, lm, say)
-        except (MetricError, BudgetSpent):
+            gate.ask(entry, gate.rounds[0])
+        except (MetricError, *STOPS):
             raise
         except Exception as error:
-            logger.warning("%s failed", name, exc_info=error)
-            lm.check_budget()
-            contenders.append(Contender(name, settings.model_dump(), None, [], f"{type(error).__name__}: {error}"))
-            continue
-        contenders.append(contender)
-    return choose(contenders)
+            logger.warning("%s failed", entry.name, exc_info=error)
+            entry.error = f"{type(error).__name__}: {error}"
+    gate.tell(f"{entry.name}: {entry.error or entry.dropped or 'entered'}", field, gate.rounds[0])
 
 
-def choose(contenders: Sequence[Contender]) -> Tournament:
-    """Rank contenders by the items that all of them have an answer to.
-
-    Raises:
-        TournamentError: when there is no such item.
-    """
-    entered = [contender for contender in contenders if contender.error is None]
-    columns = zip(*(contender.answers for contender in entered), strict=True)
-    common = [at for at, column in enumerate(columns) if all(answer.score_ppm is not None for answer in column)]
-    if not common:
-        raise TournamentError(
-            "no validation item was answered for every contender; check that the language model answers, then run again"
-        )
-    sums = {each.name: sum(each.answers[at].score_ppm or 0 for at in common) for each in entered}
-    # min takes the first of equals: the earlier entry.
-    winner = min(entered, key=lambda each: (-sums[each.name], each.name != BASELINE, each.demos))
-    standings = [
-        Standing(each.name, each.demos, sums.get(each.name, 0), len(common), each.error) for each in contenders
-    ]
-    return Tournament(winner, standings)
+def _race(gate: Gate, field: Sequence[Contender]) -> None:
+    """The rounds after the first."""
+    for before, until in pairwise(gate.rounds):
+        drop([each for each in field if each.running], before)
+        running = [each for each in field if each.running]
+        if len(running) == 1:
+            return
+        for each in running:
+            gate.ask(each, until)
+        gate.tell(f"{len(running)} contenders left after {until} items", field, until)
 
 
-def _compiled(
-    spec: ProgramSpec,
-    settings: StrategySettings,
-    trainset: Sequence[Item],
-    validation: Sequence[Item],
-    lm: OpenLm,
-) -> dict[str, Any]:
-    task = Task(
-        student=spec.build(),
-        trainset=[item.example() for item in trainset],
-        valset=[item.example() for item in validation],
-        metric=spec.metric,
-        lm=lm,
-    )
-    return dump_state(run_strategy(settings, task))
+def _all_failed(field: Sequence[Contender]) -> None:
+    entries = field[1:]
+    if entries and all(each.error for each in entries):
+        said = "; ".join(f"{each.name}: {each.error}" for each in entries)
+        raise TournamentError(f"every strategy failed, nothing is changed: {said}")
 
 
-def _scored(
-    spec: ProgramSpec,
-    name: str,
-    strategy: dict[str, Any],
-    state: dict[str, Any],
-    validation: Sequence[Item],
-    lm: OpenLm,
-    say: Say,
-) -> Contender:
-    answers = score_program(load_state(spec, state), validation, spec.metric, lm)
-    lm.check_budget()
-    contender = Contender(name, strategy, state, answers)
-    right = sum(answer.score_ppm or 0 for answer in answers)
-    say(f"{name}: {right / 10_000 / max(len(answers), 1):.1f} % of {len(answers)} validation items")
-    return contender
+def _decided(gate: Gate, field: Sequence[Contender], early: str | None) -> Tournament:
+    """Choose by the items that all who were not dropped have been asked."""
+    for each in field:
+        if each.running and not each.answers:
+            each.dropped = "the budget was spent before it was asked"
+    finalists = [each for each in field if each.running]
+    if not finalists:
+        raise TournamentError(f"nothing was scored: {early}")
+    winner = choose(finalists, gate.settings.noise_percent)
+    return Tournament(winner, [standing(each, finalists) for each in field], early)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from telefine_assets.canonical import canonical_json, sha256_hex
+from telefine_assets.programs.nearest import wrapped
 from telefine_assets.programs.spec import ProgramError, ProgramSpec
 from telefine_assets.programs.state import check_state, dump_state, load_state
 
@@ -36,8 +37,13 @@ class Version:
         """The program's state (see ``programs.state``)."""
         return dict(json.loads(self.document)["state"])
 
+    @property
+    def strategy(self) -> dict[str, Any]:
+        """The strategy that made it, with its configuration."""
+        return dict(json.loads(self.document)["strategy"])
+
     def module(self, spec: ProgramSpec) -> Any:
-        """A fresh ``dspy.Module`` of this version.
+        """A fresh ``dspy.Module`` of this version, choosing among its demos where its strategy says so.
 
         Raises:
             ProgramError: when the version belongs to another program or signature.
@@ -48,7 +54,7 @@ class Version:
                 f"version {self.digest} is of {content.get('program')!r} with other fields than {spec.name!r} has now; "
                 "compile a new one"
             )
-        return load_state(spec, content["state"])
+        return wrapped(load_state(spec, content["state"]), content["strategy"])
 
 
 def make_version(

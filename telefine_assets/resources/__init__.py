@@ -21,7 +21,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     return {
         "store": StoreResource(uri=settings.store.uri),
         "ledger": LedgerResource(url=settings.ledger.url),
-        "lm": LmResource.of(settings.lm),
+        "lm": LmResource.of(settings),
         "signer": SignerResource.of(settings.signer, settings.deployment),
         "tracking": _tracking(settings),
     }

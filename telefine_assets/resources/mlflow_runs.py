@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from telefine_assets.ledger.records import Champion
+    from telefine_assets.programs.spec import ProgramSpec
+    from telefine_assets.programs.versions import Version
     from telefine_assets.traces.sources.protocol import TraceSource
 
 
@@ -30,6 +32,8 @@ class RunLog:
     client: MlflowClient
     run_id: str
     url: str | None
+    artifacts: str
+    """Where the files of a new experiment go."""
     prefix: str = ""
     """Keeps the stages apart where they share a run."""
 
@@ -54,35 +58,34 @@ class RunLog:
             parent = str(Path(self.prefix + name).parent)
             self.client.log_artifact(self.run_id, str(path), None if parent == "." else parent)
 
-    def register_program(self, name: str, version: str, document: bytes, description: str) -> str:
-        """Log a program's document and register it as a version of a model; returns MLflow's version number.
+    def register_program(self, spec: ProgramSpec, version: Version, record: Mapping[str, Any]) -> str:
+        """Register what a compile came to as a servable model; ``record`` is that of ``compiled_programs``.
 
-        The document is JSON: no pickle, no key, no code. A version that is
-        registered keeps its number.
+        Returns MLflow's number, which a version keeps.
         """
-        from mlflow.exceptions import MlflowException
+        from telefine_assets.programs.catalogue import validation_ppm
+        from telefine_assets.programs.registry import Origin, Registry
 
-        self.file("program/program.json", document)
-        for model in self.client.search_model_versions(f"name = '{name}'"):
-            if model.tags.get("telefine.version") == version:
-                return str(model.version)
-        try:
-            self.client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        source = f"{self.client.get_run(self.run_id).info.artifact_uri}/{self.prefix}program"
-        tags = {"telefine.version": version}
-        made = self.client.create_model_version(name, source, self.run_id, tags=tags, description=description)
-        return str(made.version)
+        score = validation_ppm(record)
+        origin = Origin(
+            self.run_id,
+            record["reason"],
+            record["baseline"],
+            {} if score is None else {f"{self.prefix}validation_score": score / 1e6},
+            {"train": record["trainset"], "validation": record["validation"]},
+        )
+        return Registry(self.client, spec, self.artifacts).register(version, origin)
 
     def set_champion(self, name: str, champion: Champion | None) -> None:
-        """Point the model's alias ``champion`` at the version that serves now."""
-        if champion is None:
-            return
-        for model in self.client.search_model_versions(f"name = '{name}'"):
-            if model.tags.get("telefine.version") == champion.version:
-                self.client.set_registered_model_alias(name, "champion", model.version)
+        """Point the model's alias ``champion`` at the version that serves now.
+
+        Raises:
+            RegistryError: when MLflow has lost it; the alias stays where it was.
+        """
+        from telefine_assets.programs.registry import point_champion
+
+        if champion is not None:
+            point_champion(self.client, name, champion.version)
 
 
 class MlflowResource(dg.ConfigurableResource):
@@ -125,7 +128,7 @@ class MlflowResource(dg.ConfigurableResource):
         client.set_tag(run_id, "dagster.run_id", dagster_run_id)
         status = "FAILED"
         try:
-            yield RunLog(client, run_id, self.run_url(experiment, run_id))
+            yield RunLog(client, run_id, self.run_url(experiment, run_id), self.artifacts)
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status=status)
@@ -136,20 +139,9 @@ class MlflowResource(dg.ConfigurableResource):
 
     def experiment_id(self, name: str) -> str:
         """The id of an experiment for runs, made if it does not exist."""
-        from mlflow.exceptions import MlflowException
+        from telefine_assets.programs.registry import experiment_id
 
-        client = client_of(self.tracking_uri)
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        try:
-            return str(client.create_experiment(name, artifact_location=f"{self.artifacts}/{name}"))
-        except MlflowException:
-            # Another run made it in the meantime.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-            return str(found.experiment_id)
+        return experiment_id(client_of(self.tracking_uri), name, self.artifacts)
 
 
 @lru_cache

@@ -1,7 +1,16 @@
 """All benchmarks, one after the other: ``make bench``."""
 
-from telefine_assets_tests.benchmarks import cleaning, clustering, http_loading, import_time, loading, ranges
+from telefine_assets_tests.benchmarks import (
+    bootstrapping,
+    cleaning,
+    clustering,
+    compile_overhead,
+    http_loading,
+    import_time,
+    loading,
+    ranges,
+)
 
-for benchmark in (import_time, loading, http_loading, cleaning, clustering, ranges):
+for benchmark in (import_time, loading, http_loading, cleaning, clustering, ranges, compile_overhead, bootstrapping):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}", flush=True)
     benchmark.main()

@@ -90,7 +90,7 @@ def test_show_prints_the_settings_in_force(telefine, monkeypatch):
     shown = yaml.safe_load(output)
     assert (code, errors) == (0, "")
     assert shown == printable(load_settings(Path(CONFIG)))
-    assert (shown["lm"]["model"], shown["lm"]["num_retries"]) == ("openai/environment", 5)
+    assert (shown["lm"]["model"], shown["lm"]["num_retries"]) == ("openai/environment", 8)
 
 
 def test_show_masks_secrets(telefine, monkeypatch):

@@ -17,6 +17,7 @@ WALLETS = (ADA, ADA, BEN, MISTYPED)
 
 def main() -> None:
     """Serve and assess both days."""
+    import dspy
     import mlflow
     import time_machine
     from mlflow.entities import AssessmentSource
@@ -30,7 +31,7 @@ def main() -> None:
     mlflow.set_experiment(PROGRAM)
     mlflow.dspy.autolog()
     program = build()
-    with open_lm(settings.lm) as lm, lm.context():
+    with open_lm(settings.lm) as lm, dspy.context(lm=lm.lm, adapter=lm.adapter):
         for number, day in enumerate(DAYS):
             noon = datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)
             said = []

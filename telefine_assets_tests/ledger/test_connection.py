@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import insert
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from telefine_assets.ledger import schema
 from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger, LedgerError
-from telefine_assets.ledger.records import Champion
+from telefine_assets.ledger.records import Promotion
 
 TABLES = [table.name for table in schema.metadata.sorted_tables]
 
@@ -52,7 +53,7 @@ def test_no_row_can_be_replaced_through_the_ledger(ledger, url, table):
 
 
 def test_what_was_written_is_there_when_the_ledger_is_opened_again(ledger, url):
-    Champions(ledger).promote(Champion("p", "2026-11-02", "v1", "better", "0x1"))
+    Champions(ledger).promote(Promotion("p", "2026-11-02", "v1", "v0", "0x1"), datetime(2026, 11, 3, tzinfo=UTC))
     ledger.close()
     assert Champions(Ledger(url)).current("p").version == "v1"
 

@@ -5,20 +5,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from telefine_assets.canonical import digest_of
+from telefine_assets.lm.budget import Budget
 from telefine_assets.lm.opening import OpenLm, open_lm
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.spec import ProgramSpec, load_spec
-from telefine_assets.settings import CompileSettings, ProgramSettings, SplitSettings, StrategySettings
+from telefine_assets.settings import CompileSettings, ProgramSettings, SplitSettings
+from telefine_assets.settings_compile import BootstrapFewShotSettings, LabeledFewShotSettings, RandomSearchSettings
+from telefine_assets.settings_lm import BudgetSettings
 from telefine_assets.traces.clusters import cluster_of, split_of
 from telefine_assets.traces.records import CleanedTrace, json_text
 from telefine_assets_tests.knn_lm import KnnLm, lm_settings
 from telefine_assets_tests.programs.tickets import tickets
 
-LABELED = StrategySettings(strategy="labeled_few_shot", max_labeled_demos=16)
-BOOTSTRAP = StrategySettings(strategy="bootstrap_few_shot", max_bootstrapped_demos=3, max_labeled_demos=12)
-SEARCH = StrategySettings(
-    strategy="bootstrap_few_shot_with_random_search", max_bootstrapped_demos=2, max_labeled_demos=12, candidates=2
-)
+LABELED = LabeledFewShotSettings(max_labeled_demos=16)
+BOOTSTRAP = BootstrapFewShotSettings(max_bootstrapped_demos=3, max_labeled_demos=12)
+SEARCH = RandomSearchSettings(max_bootstrapped_demos=2, max_labeled_demos=12, candidates=2)
 ADA = "0x52908400098527886E0F7030069857D2E4169EE7"
 
 
@@ -56,6 +57,7 @@ def _item(number: int, text: str, team: str) -> Item:
         label_source="expectation:HUMAN:ann",
         quality_ppm=1_000_000,
         contributor=ADA,
+        arrival_ms=number,
     )
 
 
@@ -102,9 +104,9 @@ def cleaned_trace(
 
 
 @contextmanager
-def opened(knn: KnnLm, **changes: Any) -> Iterator[OpenLm]:
-    """The stand-in as the tests' language model."""
-    with open_lm(lm_settings(knn, **changes)) as lm:
+def opened(knn: KnnLm, budget: dict[str, Any] | None = None, **changes: Any) -> Iterator[OpenLm]:
+    """The stand-in as the tests' language model; ``budget`` as in the settings."""
+    with open_lm(lm_settings(knn, **changes), budget=Budget(BudgetSettings.model_validate(budget or {}))) as lm:
         yield lm
 
 

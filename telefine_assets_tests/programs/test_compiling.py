@@ -5,9 +5,18 @@ import json
 import pytest
 
 from telefine_assets.canonical import sha256_hex
-from telefine_assets.programs.compiling import BASELINE_KEPT, CANDIDATE, TOO_FEW, compile_day
+from telefine_assets.lm.budget import Unreachable
+from telefine_assets.programs.compiling import (
+    BASELINE_KEPT,
+    CANDIDATE,
+    TOO_FEW,
+    Models,
+    compile_day,
+    compile_record,
+    earlier_of,
+)
+from telefine_assets.programs.entries import PREVIOUS, Earlier, Previous
 from telefine_assets.programs.state import dump_state
-from telefine_assets.programs.tournament import TournamentError
 from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets_tests.programs.examples import (
     BOOTSTRAP,
@@ -23,9 +32,17 @@ SPEC = tickets_spec()
 CLEANED = cleaned_tickets(200)
 
 
-def compiled(knn, cleaned=CLEANED, baseline=None, **changes):
+def compiled(knn, cleaned=CLEANED, baseline=None, earlier=None, said=None, **changes):
     with opened(knn) as lm:
-        return compile_day(SPEC, cleaned, baseline or first_version(SPEC, lm.identity), compile_settings(**changes), lm)
+        return compile_day(
+            SPEC,
+            cleaned,
+            baseline or first_version(SPEC, lm.identity),
+            compile_settings(**changes),
+            Models(lm),
+            earlier or Earlier(),
+            (said if said is not None else []).append,
+        )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +58,7 @@ def test_with_too_few_items_nothing_is_asked_and_the_reason_says_how_many_are_ne
 
 def test_a_better_program_is_the_candidate_with_every_demo_traced(knn):
     result = compiled(knn)
-    assert (result.outcome, result.reason) == (CANDIDATE, "1-labeled_few_shot won on validation")
+    assert (result.outcome, result.reason) == (CANDIDATE, "1-labeled_few_shot/labeled won on validation")
     assert len(result.demos) == 16
     train = {each.trace_id for each in CLEANED if each.split == "train"}
     assert {demo.trace_id for demo in result.demos} <= train
@@ -74,7 +91,7 @@ def test_a_baseline_that_nothing_beats_stays(knn):
     result = compiled(knn, baseline=best)
     assert (result.outcome, result.candidate, result.demos) == (BASELINE_KEPT, None, [])
     assert result.baseline == best
-    assert "no strategy beat the baseline" in result.reason
+    assert "no contender beat the baseline" in result.reason
 
 
 def test_no_text_of_the_holdout_is_ever_shown_to_the_model(knn):
@@ -102,8 +119,8 @@ def test_validation_items_are_never_demos(knn):
 
 def test_a_model_that_is_down_is_an_error_and_not_a_kept_baseline(knn):
     knn.refuses = lambda prompt: True
-    with opened(knn, num_retries=0) as lm, pytest.raises(TournamentError):
-        compile_day(SPEC, CLEANED, first_version(SPEC, lm.identity), compile_settings(max_validation=20), lm)
+    with opened(knn, num_retries=0) as lm, pytest.raises(Unreachable):
+        compile_day(SPEC, CLEANED, first_version(SPEC, lm.identity), compile_settings(max_validation=20), Models(lm))
 
 
 def test_a_version_of_other_demos_can_be_the_baseline(knn):
@@ -112,3 +129,60 @@ def test_a_version_of_other_demos_can_be_the_baseline(knn):
     baseline = make_version(SPEC, dump_state(module), {"strategy": "none"}, "", {})
     result = compiled(knn, baseline=baseline)
     assert (result.standings[0].demos, result.standings[0].sum_ppm) == (0, 0)
+
+
+def test_an_estimate_and_the_cap_are_said_before_the_first_call(knn):
+    said = []
+    compiled(knn, said=said, strategies=[LABELED, SEARCH], budget={"max_calls": 5_000})
+    assert said[0].startswith("estimate: at most ")
+    assert "max_calls 5000" in said[0]
+    assert knn.calls <= int(said[0].split()[3].replace(",", ""))
+
+
+def kept(result, lm):
+    """A record and the evidence that it names."""
+    evidence = {}
+
+    def put(content):
+        evidence[sha256_hex(content)] = content
+        return sha256_hex(content)
+
+    return compile_record(result, lm, put), evidence
+
+
+def test_the_latest_candidate_competes_again_with_its_demos_still_traced(knn):
+    first = compiled(knn)
+    record, evidence = kept(first, {"model": "m"})
+    earlier = earlier_of(record, first.baseline, evidence.__getitem__)
+    later = cleaned_tickets(200, 5_000)
+    result = compiled(
+        knn, cleaned=later, earlier=earlier, strategies=[{**LABELED.model_dump(), "max_labeled_demos": 1}]
+    )
+    assert result.standings[1].name == PREVIOUS
+    assert result.candidate == first.candidate, "the version that it was, not another one of the same program"
+    assert [demo.trace_id for demo in result.demos] == [demo.trace_id for demo in first.demos]
+    assert not {demo.trace_id for demo in result.demos} & {each.trace_id for each in later}
+
+
+def test_a_candidate_that_serves_by_now_does_not_compete_with_itself(knn):
+    first = compiled(knn)
+    record, evidence = kept(first, {})
+    assert earlier_of(record, first.candidate, evidence.__getitem__).previous is None
+
+
+def test_one_that_no_longer_fits_the_program_is_left_out_with_its_error(knn):
+    first = compiled(knn)
+    document = json.loads(first.candidate.document) | {"signatures": {"other": {}}}
+    broken = Previous(type(first.candidate)(json.dumps(document).encode()), first.demos)
+    result = compiled(knn, earlier=Earlier(broken))
+    assert "other fields" in result.standings[1].error
+    assert result.outcome == CANDIDATE
+
+
+def test_items_that_no_compile_has_seen_can_be_tried_first(knn):
+    first = compiled(knn)
+    known = frozenset(item.cluster for item in first.trainset[:30])
+    result = compiled(knn, earlier=Earlier(trained_on=known), incremental={"new_first": True})
+    clusters = [item.cluster for item in result.trainset]
+    assert set(clusters[-30:]) == known
+    assert clusters != [item.cluster for item in first.trainset]

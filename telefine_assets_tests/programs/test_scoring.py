@@ -4,7 +4,7 @@ import dspy
 import pytest
 
 from telefine_assets.canonical import canonical_json
-from telefine_assets.programs.metrics import Metric, MetricError, exact_match
+from telefine_assets.programs.metrics import CannotJudge, Metric, MetricError, exact_match
 from telefine_assets.programs.scoring import score_program
 from telefine_assets_tests.knn_lm import knn_lm
 from telefine_assets_tests.programs.examples import items, opened, tickets_spec
@@ -91,6 +91,15 @@ def test_a_metric_that_returns_no_score_stops_the_scoring(knn):
     broken = Metric("broken", lambda example, prediction, trace=None: None)
     with opened(knn) as lm, pytest.raises(MetricError, match="broken"):
         score_program(SPEC.build(), items(3), broken, lm)
+
+
+def test_an_item_that_the_metric_cannot_judge_is_unresolved_with_its_answer_and_the_reason(knn):
+    def unsure(example, prediction, trace=None):
+        raise CannotJudge("no reference")
+
+    with opened(knn) as lm:
+        (answer,) = score_program(SPEC.build(), items(1), Metric("unsure", unsure), lm)
+    assert (answer.output, answer.score_ppm, answer.error) == ({"team": "billing"}, None, "no reference")
 
 
 def test_progress_counts_every_item(knn):

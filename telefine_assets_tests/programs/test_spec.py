@@ -68,9 +68,77 @@ def test_a_field_that_a_dspy_example_would_lose_is_refused(module):
         tickets_spec(module=f"{HERE}:{module}")
 
 
-def test_a_chain_is_refused_because_its_inner_demos_name_no_contributor():
-    with pytest.raises(ProgramError, match="only programs with one are compiled"):
-        tickets_spec(module=f"{HERE}:chain")
+class TwoSteps(dspy.Module):
+    """Takes letters; the tone may be left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.shorten = dspy.Predict("letter, language -> summary")
+        self.judge = dspy.ChainOfThought("summary, pages: list[str] -> team, urgency: int")
+
+    def forward(self, letter: str, language, pages, tone: str = "plain", **options):
+        return self.judge(summary=self.shorten(letter=letter, language=language).summary, pages=pages)
+
+
+def two_steps():
+    return TwoSteps()
+
+
+def acting():
+    return dspy.ReAct("letter, pages: list[str] -> team, urgent: bool", tools=[lambda word: word])
+
+
+def test_of_several_predictors_what_forward_needs_goes_in_and_what_the_last_one_finds_comes_out():
+    fields = tickets_spec(module=f"{HERE}:two_steps").fields
+    assert (fields.inputs, fields.outputs) == (("letter", "language", "pages"), ("team", "urgency"))
+    assert fields.types == {"letter": str, "language": str, "pages": list[str], "team": str, "urgency": int}
+
+
+def test_a_program_that_acts_has_the_fields_of_its_signature():
+    spec = tickets_spec(module=f"{HERE}:acting")
+    assert (spec.fields.inputs, spec.fields.outputs) == (("letter", "pages"), ("team", "urgent"))
+    assert spec.fields.types == {"letter": str, "pages": list[str], "team": str, "urgent": bool}
+    assert list(spec.signatures) == ["react", "extract.predict"]
+
+
+@pytest.mark.parametrize(
+    ("said", "inputs", "outputs"),
+    [
+        ({"outputs": ["summary", "team"]}, ("letter", "language", "pages"), ("summary", "team")),
+        ({"inputs": ["letter", "tone"]}, ("letter", "tone"), ("team", "urgency")),
+        ({"inputs": ["letter", "mood"], "outputs": ["total"]}, ("letter", "mood"), ("total",)),
+    ],
+)
+def test_the_settings_can_say_which_fields_a_program_has(said, inputs, outputs):
+    fields = tickets_spec(module=f"{HERE}:two_steps", fields=said).fields
+    assert (fields.inputs, fields.outputs) == (inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    ("module", "said", "says"),
+    [
+        ("chain", {}, r"fields\.inputs: .* name the inputs here"),
+        ("silent", {}, r"fields\.outputs: .* name them here"),
+        ("acting", {"inputs": ["latter"]}, r"fields\.inputs: the program takes no latter; it takes letter, pages"),
+        ("typed", {"inputs": ["latter"]}, r"fields\.inputs: the program takes no latter; it takes letter, pages"),
+        ("two_steps", {"outputs": ["letter"]}, "each field may be named once"),
+        ("two_steps", {"outputs": ["base"]}, r"dspy\.Example cannot hold a field named 'base'"),
+        ("marked", {}, r"dspy\.Example cannot hold a field named 'augmented'"),
+    ],
+)
+def test_fields_that_cannot_be_told_or_held_are_refused_by_the_settings_name(module, said, says):
+    with pytest.raises(ProgramError, match=rf"^programs\.tickets\.(fields)?.*{says}"):
+        tickets_spec(module=f"{HERE}:{module}", fields=said)
+
+
+def silent():
+    return dspy.ReAct("letter -> reasoning", tools=[])
+
+
+def marked():
+    module = TwoSteps()
+    module.shorten = dspy.Predict("letter -> augmented")
+    return module
 
 
 def thoughtful():

@@ -1,119 +1,157 @@
-"""The tournament: who wins, who is left out, and what is compared."""
+"""The tournament: who is asked what, who is left out, and when it ends early."""
 
 import pytest
 
-from telefine_assets.programs.compiling import validation_scores
+from telefine_assets.lm.budget import Unreachable
+from telefine_assets.programs.choosing import BASELINE, TournamentError
+from telefine_assets.programs.entries import Ring, entries
 from telefine_assets.programs.metrics import Metric, MetricError
-from telefine_assets.programs.scoring import Answer
 from telefine_assets.programs.state import dump_state
-from telefine_assets.programs.strategies import STRATEGIES
-from telefine_assets.programs.tournament import BASELINE, Contender, TournamentError, choose, compete
-from telefine_assets_tests.programs.examples import BOOTSTRAP, LABELED, SEARCH, items, opened, tickets_spec
+from telefine_assets.programs.strategies import REGISTRY
+from telefine_assets.programs.tournament import Gate, compete
+from telefine_assets_tests.programs.examples import (
+    BOOTSTRAP,
+    LABELED,
+    SEARCH,
+    compile_settings,
+    items,
+    opened,
+    tickets_spec,
+)
 
 SPEC = tickets_spec()
 FIRST = dump_state(SPEC.build())
-OK, BAD, NONE = 1_000_000, 0, None
 
 
-def contender(name, scores, demos=2, error=None):
-    state = None if error else {"sort": {"demos": [{}] * demos}}
-    answers = [Answer({}, score, None if score is not None else "LMRateLimitError") for score in scores]
-    return Contender(name, {"strategy": name}, state, answers, error)
+def held(lm, strategies, train=80, validation=40, spec=SPEC, watch=None, **changes):
+    settings = compile_settings(strategies=strategies, **changes)
+    gate = Gate(spec, items(validation, 500), settings, lm, *([watch] if watch else []))
+    return compete(gate, FIRST, entries(Ring(spec, settings, items(train), items(validation, 500), lm)))
 
 
-def winner(*contenders):
-    return choose(contenders).winner.name
-
-
-def test_the_highest_score_wins():
-    contenders = [
-        contender(BASELINE, [OK, BAD, BAD]),
-        contender("1-a", [OK, OK, BAD], 16),
-        contender("2-b", [OK, BAD, BAD], 0),
-    ]
-    tournament = choose(contenders)
-    assert (tournament.winner.name, tournament.improved) == ("1-a", True)
-    assert [(each.name, each.sum_ppm, each.n) for each in tournament.standings] == [
-        (BASELINE, OK, 3),
-        ("1-a", 2 * OK, 3),
-        ("2-b", OK, 3),
-    ]
-
-
-def test_the_baseline_wins_ties_even_against_fewer_demos():
-    tournament = choose([contender(BASELINE, [OK, BAD], 4), contender("1-a", [BAD, OK], 0)])
-    assert (tournament.winner.name, tournament.improved) == (BASELINE, False)
-
-
-def test_fewer_demos_win_ties_among_strategies():
-    assert winner(contender(BASELINE, [BAD]), contender("1-a", [OK], 8), contender("2-b", [OK], 4)) == "2-b"
-
-
-def test_the_earlier_entry_wins_what_is_still_tied_also_beyond_ten():
-    strategies = [contender(f"{number}-a", [OK]) for number in range(2, 12)]
-    assert winner(contender(BASELINE, [BAD]), *strategies) == "2-a"
-
-
-def test_scores_are_compared_to_full_precision():
-    assert winner(contender(BASELINE, [500_000] * 3), contender("1-a", [500_000, 500_000, 500_001])) == "1-a"
-
-
-def test_an_item_that_one_contender_got_no_answer_to_counts_for_none():
-    tournament = choose([contender(BASELINE, [OK, OK, BAD, BAD]), contender("1-a", [NONE, NONE, OK, BAD])])
-    assert tournament.winner.name == "1-a"
-    assert [(each.sum_ppm, each.n) for each in tournament.standings] == [(0, 2), (OK, 2)]
-
-
-def test_one_that_failed_is_in_the_standings_and_takes_no_item_from_the_others():
-    tournament = choose([contender(BASELINE, [OK, BAD]), contender("1-a", [], error="ValueError: x")])
-    failed = tournament.standings[1]
-    assert (failed.scored, failed.error, failed.to_record()["mean_ppm"]) == (False, "ValueError: x", None)
-    assert tournament.standings[0].n == 2
-    record = {"standings": [each.to_record() for each in tournament.standings]}
-    assert f"validation/{failed.name}" not in validation_scores(record)
-    assert len(validation_scores(record)) == len(tournament.standings) - 1
-
-
-def test_without_an_item_that_all_answered_nothing_is_decided():
-    with pytest.raises(TournamentError, match="language model"):
-        choose([contender(BASELINE, [NONE, OK]), contender("1-a", [OK, NONE])])
+def by_name(tournament):
+    return {each.name: each for each in tournament.standings}
 
 
 def test_strategies_compete_on_the_same_validation_items_and_the_better_program_wins(knn):
     with opened(knn) as lm:
-        tournament = compete(SPEC, FIRST, [LABELED, BOOTSTRAP, SEARCH], items(80), items(40, 500), lm)
-    assert [each.name for each in tournament.standings] == [
-        BASELINE,
-        "1-labeled_few_shot",
-        "2-bootstrap_few_shot",
-        "3-bootstrap_few_shot_with_random_search",
-    ]
-    assert all(each.n == 40 and each.error is None for each in tournament.standings)
+        tournament = held(lm, [LABELED, BOOTSTRAP, SEARCH], racing={"enabled": False})
+    standings = by_name(tournament)
+    assert list(standings)[:3] == [BASELINE, "1-labeled_few_shot/labeled", "2-bootstrap_few_shot/bootstrapped"]
+    assert sum(name.startswith("3-bootstrap_few_shot_with_random_search/") for name in standings) >= 2
+    assert all(each.n == 40 or each.dropped.startswith("the same program") for each in tournament.standings)
     best = max(each.sum_ppm for each in tournament.standings)
     assert tournament.improved
-    assert best > 1.3 * tournament.standings[0].sum_ppm
-    assert tournament.winner.name in {each.name for each in tournament.standings if each.sum_ppm == best}
+    assert best > 1.3 * standings[BASELINE].sum_ppm
+    assert standings[tournament.winner.name].sum_ppm >= 0.9 * best
+
+
+def test_racing_asks_fewer_questions_and_its_winner_is_as_good(knn):
+    strategies = [{**SEARCH.model_dump(), "candidates": 12}]
+    asked, score = {}, {}
+    for racing in (False, True):
+        knn.forget()
+        before = knn.calls
+        with opened(knn) as lm:
+            won = held(lm, strategies, validation=80, racing={"enabled": racing, "first_items": 10}).winner
+        asked[racing] = knn.calls - before
+        score[racing] = sum(answer.score_ppm for answer in won.answers[:80]) / len(won.answers)
+    assert asked[True] < 0.6 * asked[False]
+    assert score[True] > score[False] - 80_000
+
+
+def test_what_was_dropped_says_when_and_why(knn):
+    with opened(knn) as lm:
+        tournament = held(lm, [{**SEARCH.model_dump(), "candidates": 6}], racing={"first_items": 10})
+    dropped = [each for each in tournament.standings if each.dropped]
+    assert dropped
+    assert all("after" in each.dropped or "same program" in each.dropped for each in dropped)
+    assert by_name(tournament)[tournament.winner.name].dropped is None
 
 
 def test_a_strategy_that_fails_is_recorded_and_the_others_go_on(knn, monkeypatch):
     def fails(settings, task):
         raise RuntimeError("out of ideas")
+        yield
 
-    monkeypatch.setitem(STRATEGIES, "bootstrap_few_shot", fails)
+    monkeypatch.setitem(REGISTRY, "bootstrap_few_shot", fails)
     with opened(knn) as lm:
-        tournament = compete(SPEC, FIRST, [BOOTSTRAP, LABELED], items(80), items(20, 500), lm)
+        tournament = held(lm, [BOOTSTRAP, LABELED])
     assert tournament.standings[1].error == "RuntimeError: out of ideas"
-    assert tournament.winner.name == "2-labeled_few_shot"
+    assert tournament.winner.name == "2-labeled_few_shot/labeled"
+
+
+def test_when_every_strategy_fails_the_tournament_fails_and_names_each_error(knn, monkeypatch):
+    def fails(settings, task):
+        raise RuntimeError("out of ideas")
+        yield
+
+    monkeypatch.setitem(REGISTRY, "bootstrap_few_shot", fails)
+    with opened(knn) as lm, pytest.raises(TournamentError, match="1-bootstrap_few_shot: RuntimeError: out of ideas"):
+        held(lm, [BOOTSTRAP])
 
 
 def test_a_broken_metric_stops_the_tournament(knn):
     broken = tickets_spec()
     object.__setattr__(broken, "metric", Metric("broken", lambda *_: 7))
     with opened(knn) as lm, pytest.raises(MetricError, match="broken"):
-        compete(broken, FIRST, [LABELED], items(20), items(5, 500), lm)
+        held(lm, [LABELED], spec=broken)
 
 
 def test_a_model_that_is_down_decides_nothing(knn):
     knn.refuses = lambda prompt: True
-    with opened(knn, num_retries=0) as lm, pytest.raises(TournamentError):
-        compete(SPEC, FIRST, [LABELED], items(20), items(5, 500), lm)
+    with opened(knn, num_retries=0) as lm, pytest.raises(Unreachable):
+        held(lm, [LABELED])
+
+
+def test_faults_on_the_way_change_neither_the_winner_nor_a_score(knn):
+    results = []
+    for share in (0.0, 0.25):
+        knn.forget()
+        knn.fail_share = share
+        with opened(knn) as lm:
+            tournament = held(lm, [LABELED, BOOTSTRAP, SEARCH])
+        results.append((tournament.winner.state, tournament.standings))
+    assert knn.failed > 20
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("in_flight", [1, 3, 8])
+def test_the_result_does_not_depend_on_how_many_calls_are_in_flight(knn, in_flight):
+    with opened(knn, calls_in_flight=2) as lm:
+        expected = held(lm, [BOOTSTRAP, SEARCH])
+    with opened(knn, calls_in_flight=in_flight) as lm:
+        found = held(lm, [BOOTSTRAP, SEARCH])
+    assert (found.winner.state, found.standings) == (expected.winner.state, expected.standings)
+
+
+def test_when_the_budget_is_spent_the_best_so_far_wins_and_it_is_said(knn):
+    with opened(knn, budget={"max_calls": 60}) as lm:
+        tournament = held(lm, [LABELED, SEARCH], racing={"first_items": 16})
+    assert knn.calls == 60
+    assert "60" in tournament.ended_early
+    assert tournament.improved
+    assert by_name(tournament)[tournament.winner.name].n == 16
+
+
+def test_a_budget_that_is_spent_at_once_keeps_the_champion(knn):
+    with opened(knn, budget={"max_calls": 3}) as lm, pytest.raises(TournamentError, match="budget of 3"):
+        held(lm, [LABELED])
+
+
+def test_what_was_spent_by_each_contender_sums_to_the_total(knn):
+    with opened(knn) as lm:
+        held(lm, [LABELED, SEARCH])
+        parts = lm.spent_by()
+    assert sum(each.calls + each.remembered for each in parts.values()) == lm.spent.calls + lm.spent.remembered
+    assert lm.spent.calls == knn.calls
+    assert {BASELINE, "1-labeled_few_shot/labeled"} <= set(parts)
+
+
+def test_progress_is_told_while_it_runs(knn):
+    seen = []
+    with opened(knn) as lm:
+        tournament = held(lm, [LABELED, SEARCH], watch=seen.append)
+    assert len(seen) >= len(tournament.standings) - 1
+    assert [each.spent.calls for each in seen] == sorted(each.spent.calls for each in seen)
+    assert seen[-1].best_ppm >= seen[0].best_ppm - 300_000

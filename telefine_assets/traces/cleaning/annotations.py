@@ -32,19 +32,28 @@ class FieldTypes:
     def fits(self, name: str, value: Any) -> bool:
         """Whether the field may have this value."""
         from pydantic import ValidationError
-        from pydantic.errors import PydanticUserError
 
-        adapter = self._adapters.get(name)
-        if adapter is None:
-            return True
         try:
-            adapter.validate_python(value, strict=False)
-        except PydanticUserError:  # The type names another that was never defined: it cannot be judged.
-            return True
+            self._judged(name, value)
         except (ValidationError, ArithmeticError, AttributeError, LookupError, TypeError, RecursionError):
             # A model's own validators may trip over a value that they did not expect.
             return False
         return True
+
+    def typed(self, name: str, value: Any) -> Any:
+        """A JSON value as the type of the field, as the program's own code expects it; as it is if it does not fit."""
+        return self._judged(name, value) if self.fits(name, value) else value
+
+    def _judged(self, name: str, value: Any) -> Any:
+        from pydantic.errors import PydanticUserError
+
+        adapter = self._adapters.get(name)
+        if adapter is None:
+            return value
+        try:
+            return adapter.validate_python(value, strict=False)
+        except PydanticUserError:  # The type names another that was never defined: it cannot be judged.
+            return value
 
     def lacks(self, name: str, value: Any) -> bool:
         """Whether the value is none, and the field needs one."""

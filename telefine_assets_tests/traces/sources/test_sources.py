@@ -123,6 +123,7 @@ def _log_tickets(made, experiment):
 
 def _call_program(made):
     """Real calls of a real program, logged by MLflow itself."""
+    import dspy
     import mlflow
 
     program = build()
@@ -134,7 +135,7 @@ def _call_program(made):
     with knn_lm() as knn, open_lm(lm_settings(knn, num_retries=0)) as lm:
         mlflow.dspy.autolog()
         try:
-            with lm.context():
+            with dspy.context(lm=lm.lm, adapter=lm.adapter):
                 for name, call in (
                     ("called", lambda: program(ticket="the invoice")),
                     ("called in an endpoint", lambda: endpoint({"text": "the password"})),

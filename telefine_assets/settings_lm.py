@@ -1,0 +1,55 @@
+"""Settings of language models, and of what a compile may spend on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from telefine_assets.settings_group import Group
+
+Dollars = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$", description="US dollars in quotes, at most six decimals."),
+]
+
+
+class EmbeddedSettings(Group):
+    """The embedded model's server (only with ``lm.model: embedded``)."""
+
+    threads: int = Field(2, ge=1, le=64)
+    state_dir: Path | None = Field(None, description="Shared by all processes of this machine.")
+
+
+class PriceSettings(Group):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input_per_million: Dollars
+    output_per_million: Dollars
+
+
+class LmSettings(Group):
+    """A language model that programs run on, or that helps to compile them."""
+
+    model: str = Field("embedded", description="'embedded', or a DSPy model string such as openai/gpt-4o-mini.")
+    api_base: str | None = None
+    api_key: SecretStr | None = None
+    adapter: Literal["chat", "json", "plain"] = "chat"
+    temperature: float = Field(0.0, ge=0, le=2)
+    max_tokens: int = Field(512, ge=1)
+    calls_in_flight: int = Field(4, ge=1, le=256)
+    calls_per_minute: int | None = Field(None, ge=1, description="Most calls that a process makes in a minute.")
+    num_retries: int = Field(8, ge=0, le=50, description="Of transient faults only: 408, 429, 5xx, cut connections.")
+    timeout_seconds: float = Field(60.0, gt=0, description="Longest wait for a byte of an answer.")
+    price: PriceSettings | None = Field(None, description="The price list that DSPy carries, when absent.")
+    embedded: EmbeddedSettings = EmbeddedSettings()
+
+
+class BudgetSettings(Group):
+    """Caps of one compile. Remembered answers are free; no new call is started once a cap is reached."""
+
+    max_calls: int | None = Field(None, ge=1, description="Calls of language models, of all that take part.")
+    max_tokens: int | None = Field(None, ge=1, description="Tokens in and out.")
+    max_cost: Dollars | None = Field(None, description="US dollars in quotes, such as '12.50'.")
+    max_seconds: float | None = Field(None, gt=0, description="Time in which calls may be started.")
