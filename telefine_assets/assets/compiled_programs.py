@@ -21,6 +21,7 @@ def build(line: Line) -> dg.AssetsDefinition:
 
     @dg.asset(
         **line.look(STAGE, {"dspy", "mlflow"}, "1"),
+        pool=line.lm_pool,
         deps=[line.window_of("cleaned_traces")],
         description="The winner of a tournament of DSPy optimisers on the window's train and validation items.",
     )
