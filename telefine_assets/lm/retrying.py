@@ -15,6 +15,8 @@ from telefine_assets.lm.budget import Budget
 
 BASE_SECONDS = 0.5
 LONGEST_SECONDS = 30.0
+DOWN = 3
+"""After so many questions in a row that no retry helped, the model is taken to be down, and each is tried once."""
 LONGEST_HINT_SECONDS = 120.0
 """A longer ``Retry-After`` is cut to this: a wrong one must not stop a run for a day."""
 
@@ -64,6 +66,7 @@ class Retrying:
         self._attempts = attempts
         self._gate = gate
         self._budget = budget
+        self._given_up = 0
 
     def call(self, ask: Callable[[], Any], seed: str, on_retry: Callable[[], None]) -> Any:
         """The result of ``ask``, asked again after transient faults; ``seed`` decides the waiting times.
@@ -75,14 +78,20 @@ class Retrying:
         from dspy.utils.exceptions import LMError, is_retryable_lm_error
 
         chance = random.Random(seed)  # noqa: S311 - spreads waiting times, keeps no secret
-        for attempt in range(self._attempts):
+        attempts = self._attempts if self._given_up < DOWN else 1
+        for attempt in range(attempts):
             if attempt:
                 on_retry()
             self._gate.wait()
             try:
-                return ask()
+                answer = ask()
+                self._given_up = 0
+                return answer
             except LMError as error:
-                if not is_retryable_lm_error(error) or attempt + 1 == self._attempts:
+                if not is_retryable_lm_error(error):
+                    raise
+                if attempt + 1 == attempts:
+                    self._given_up += 1
                     raise
                 hint = min(error.retry_after or 0.0, LONGEST_HINT_SECONDS)
             if hint:

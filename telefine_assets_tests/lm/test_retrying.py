@@ -89,3 +89,18 @@ def test_calls_keep_to_the_rate(clock):
     for _ in range(5):
         gate.wait()
     assert clock.now == 2.0
+
+
+def test_a_model_that_is_down_is_not_tried_eight_times_for_every_question(knn, clock):
+    knn.always = (503, "")
+    with opened(knn, clock, num_retries=7) as lm:
+        for number in range(10):
+            with pytest.raises(Exception, match="always"):
+                ask(lm, f"the invoice {number}")
+        assert knn.calls == 3 * 8 + 7
+        knn.always = None
+        assert ask(lm, "the invoice")
+        knn.always, before = (503, ""), knn.calls
+        with pytest.raises(Exception, match="always"):
+            ask(lm, "the password")
+        assert knn.calls == before + 8, "it was up again"
