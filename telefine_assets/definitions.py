@@ -7,7 +7,6 @@ elsewhere: what an asset does (``assets``), what must hold of it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,8 +40,7 @@ def build_defs(
     """
     partitions = daily(settings.partitions)
     first, last = settings.partitions.start, settings.partitions.end
-    model = re.sub(r"\W", "_", settings.lm.model)
-    lines = [Line(name, program, first, last, partitions, model) for name, program in settings.programs.items()]
+    lines = [Line(name, program, first, last, partitions) for name, program in settings.programs.items()]
     return dg.Definitions(
         assets=[asset for line in lines for asset in assets_for(line)],
         asset_checks=[check for line in lines for check in checks_for(line)],

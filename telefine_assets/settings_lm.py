@@ -47,9 +47,11 @@ class LmSettings(Group):
 
 
 class BudgetSettings(Group):
-    """Caps of one compile. Remembered answers are free; no new call is started once a cap is reached."""
+    """Caps of one compile; once one is reached nothing more is asked."""
 
-    max_calls: int | None = Field(None, ge=1, description="Calls of language models, of all that take part.")
-    max_tokens: int | None = Field(None, ge=1, description="Tokens in and out.")
+    max_calls: int | None = Field(
+        None, ge=1, description="Questions to language models, of all that take part; remembered ones count too."
+    )
+    max_tokens: int | None = Field(None, ge=1, description="Tokens in and out that a run pays for.")
     max_cost: Dollars | None = Field(None, description="US dollars in quotes, such as '12.50'.")
     max_seconds: float | None = Field(None, gt=0, description="Time in which calls may be started.")

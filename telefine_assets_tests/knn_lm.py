@@ -37,6 +37,7 @@ class KnnLm:
             answer, and with one cut in the middle of it.
         refuses: prompts for which this is true fail with HTTP 429 every time.
         instead: its text, if any, is the answer to a prompt.
+        too_long: prompts for which this is true are refused with HTTP 400.
         always: status and ``Retry-After`` of every answer, if given.
         latency_seconds: how long it takes over an answer.
         usage: whether it says how many tokens were used.
@@ -52,6 +53,7 @@ class KnnLm:
         self.refuses: Callable[[str], bool] = lambda prompt: False
         self.instead: Callable[[str], str | None] = lambda prompt: None
         self.always: tuple[int, str] | None = None
+        self.too_long: Callable[[str], bool] = lambda prompt: False
         self.latency_seconds = 0.0
         self.usage = True
         self.seed = 0
@@ -140,7 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         lm = self.server.lm
         fault = lm.fault(prompt)
         time.sleep(lm.latency_seconds)
-        if lm.always:
+        if lm.too_long(prompt):
+            self._send(400, {"error": {"message": "the prompt is too long", "type": "invalid_request_error"}})
+        elif lm.always:
             self._send(lm.always[0], {"error": {"message": "always", "type": "fault"}}, lm.always[1])
         elif fault == "cut":
             self.close_connection = True

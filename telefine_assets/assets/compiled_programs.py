@@ -1,6 +1,5 @@
 """``compiled_programs``: the candidate, with every demo traced to who contributed it."""
 
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -21,7 +20,6 @@ def build(line: Line) -> dg.AssetsDefinition:
 
     @dg.asset(
         **line.look(STAGE, {"dspy", "mlflow"}, "1"),
-        pool=line.lm_pool,
         deps=[line.window_of("cleaned_traces")],
         description="The winner of a tournament of DSPy optimisers on the window's train and validation items.",
     )
@@ -37,7 +35,6 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.ledger.looks import Looks
         from telefine_assets.programs.champions import serving
         from telefine_assets.programs.compiling import (
-            candidate_before,
             compile_day,
             compile_record,
             earlier_of,
@@ -56,8 +53,8 @@ def build(line: Line) -> dg.AssetsDefinition:
                 champion = champions.before(line.name, day)
                 served = {each.version for each in champions.history(line.name) if each.day < day}
                 baseline = serving(spec, champion, evidence.get, models.lm.identity)
-                days = records.days(line.name, STAGE)
-                before = candidate_before(day, days, partial(records.read, line.name, STAGE))
+                days = sorted((each for each in records.days(line.name, STAGE) if each < day), reverse=True)
+                before = [records.read(line.name, STAGE, each) for each in days]
                 earlier = earlier_of(before, baseline, evidence.get, served)
                 watch = watcher(context, run)
                 found = compile_day(spec, cleaned, baseline, settings, models, earlier, context.log.info, watch)

@@ -16,7 +16,6 @@ def build(line: Line) -> dg.AssetsDefinition:
 
     @dg.asset(
         **line.look(STAGE, {"dspy", "scipy"}, "1"),
-        pool=line.lm_pool,
         deps=[line.same_day("compiled_programs"), line.window_of("cleaned_traces")],
         description="Baseline and candidate answer the same held-out items; an exact test decides. "
         "While the holdout lives, only pass or fail is shown.",

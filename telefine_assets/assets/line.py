@@ -21,8 +21,6 @@ class Line:
     first_day: date
     last_day: date | None
     partitions: dg.DailyPartitionsDefinition
-    model: str
-    """Name of the language model, for the pool of those that ask it."""
 
     def key(self, stage: str) -> dg.AssetKey:
         """Key of a stage's asset."""
@@ -39,11 +37,6 @@ class Line:
             "partitions_def": self.partitions,
             "tags": {"telefine/program": self.name, "telefine/stage": stage},
         }
-
-    @property
-    def lm_pool(self) -> str:
-        """Limits how many runs ask the language model at once; see ``concurrency.pools`` in dagster.yaml."""
-        return f"lm_{self.model}"
 
     def same_day(self, stage: str) -> dg.AssetDep:
         """Dependency on the same day of another stage."""

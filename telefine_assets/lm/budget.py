@@ -16,7 +16,7 @@ from telefine_assets.errors import TelefineError
 from telefine_assets.settings_lm import BudgetSettings
 
 MICROS = 1_000_000
-AGAIN = "Every answer is kept: run again, it goes on where it stopped"
+AGAIN = "Every answer is kept: a run with a higher cap asks nothing twice"
 
 
 class BudgetSpent(TelefineError):
@@ -107,9 +107,11 @@ class Budget:
     """One hard cap for everything that a compile asks of language models.
 
     Models that are opened with the same budget share its caps. The cap in calls
-    is exact. Those in tokens and money are known only afterwards: once one is
-    reached no call starts, and the calls in flight may finish. A question that
-    had to be sent several times is one call. ``max_seconds`` runs from here on;
+    is exact, and counts every question once, also one that the journal answers:
+    a run that is started again ends where it ended. Those in tokens and money
+    are of this run, and known only afterwards: once one is reached no call
+    starts, and the calls in flight may finish. A question that had to be sent
+    several times is one call. ``max_seconds`` runs from here on;
     a call that is in flight when the time is over may finish.
     """
 

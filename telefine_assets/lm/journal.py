@@ -73,6 +73,7 @@ class JournalEngine:
         self._budget = budget
         self._retrying = retrying
         self._flights = Flights()
+        self._charged: set[str] = set()
         self._unreachable: Unreachable | None = None
         self.meter = Meter()
 
@@ -115,6 +116,7 @@ class JournalEngine:
         key = sha256_hex(f"{self._identity}\n{sample}\n{text}".encode(errors="surrogatepass"))
         try:
             if self._journal is None:
+                self._budget.start()
                 return self._ask(request, key, label)
             kept, mine = self._flights.join(key, lambda: self._known(request, key, label))
         except LMError as error:
@@ -138,6 +140,7 @@ class JournalEngine:
 
     def _known(self, request: Any, key: str, label: str) -> str:
         assert self._journal is not None
+        self._charge(key)
         kept = self._journal.find(key)
         if kept is not None:
             self.meter.add(label, Spent(remembered=1))
@@ -145,8 +148,13 @@ class JournalEngine:
         response = response_to_dict(self._ask(request, key, label))
         return self._journal.keep(key, json.dumps(response, sort_keys=True))
 
+    def _charge(self, key: str) -> None:
+        """A question counts once, whoever answers it: a run that was killed ends where it would have ended."""
+        if key not in self._charged:
+            self._budget.start()
+            self._charged.add(key)  # one thread at a time has this key
+
     def _ask(self, request: Any, key: str, label: str) -> Any:
-        self._budget.start()
         spent = Spent(calls=1)  # one without an answer: nobody says what it used
         try:
             send, once_more = partial(self._wire.send, request), partial(self.meter.add, label, Spent(retried=1))

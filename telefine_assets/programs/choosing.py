@@ -103,7 +103,7 @@ def choose(contenders: Sequence[Contender], noise_percent: int) -> Contender:
 
     def as_good(each: Contender) -> bool:
         leads = [_ppm(leader, at) - _ppm(each, at) for at in common]
-        return chance_of_lead(leads) * 100 > noise_percent
+        return chance_of_lead(leads) * 100 >= noise_percent
 
     equals = [each for each in contenders if each is leader or as_good(each)]
     return min(equals, key=lambda each: (each.name != BASELINE, each.cost))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from telefine_assets.canonical import canonical_json, canonical_lines
+from telefine_assets.errors import TelefineError
 from telefine_assets.lm.budget import Spent
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.choosing import Standing
 from telefine_assets.programs.datasets import Item, dataset_digest, items_of
-from telefine_assets.programs.entries import Earlier, Previous, Ring, calls_at_most, entries
+from telefine_assets.programs.entries import Earlier, Ring, entries, estimated_calls
 from telefine_assets.programs.provenance import Demo
 from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.tournament import Gate, Tournament, Watch, compete
@@ -154,8 +155,8 @@ def compile_day(
             return replace(sides, reason=f"{len(items)} of {needed} {name} items so far")
     gate = Gate(spec, validation, settings, models.lm, watch or (lambda progress: None))
     ring = Ring(spec, settings, trainset, validation, models.lm, models.others, earlier, say)
-    say(_estimated(calls_at_most(ring, gate.rounds), settings))
-    tournament = compete(gate, baseline.state, entries(ring))
+    say(_estimated(estimated_calls(ring, gate.rounds), settings))
+    tournament = compete(gate, baseline, entries(ring))
     return _concluded(sides, spec, tournament, models)
 
 
@@ -177,7 +178,7 @@ def _estimated(calls: int | None, settings: CompileSettings) -> str:
     """What the log says before the first call."""
     limits = settings.budget.model_dump(exclude_none=True)
     capped = ", ".join(f"{name} {limit}" for name, limit in limits.items()) or "no cap"
-    return f"estimate: at most {calls:,} language model calls ({capped})" if calls is not None else f"budget: {capped}"
+    return f"estimate: about {calls:,} language model calls ({capped})" if calls is not None else f"budget: {capped}"
 
 
 def compile_record(compiled: Compiled, lm: Mapping[str, str], put: Callable[[bytes], str]) -> dict[str, Any]:
@@ -188,34 +189,39 @@ def compile_record(compiled: Compiled, lm: Mapping[str, str], put: Callable[[byt
     return {**compiled.to_record(lm), "evidence": evidence}
 
 
-def candidate_before(
-    day: str, days: Iterable[str], read: Callable[[str], Mapping[str, Any]]
-) -> Mapping[str, Any] | None:
-    """The record of the latest compile before ``day`` that came to a candidate."""
-    earlier = (read(each) for each in sorted(days, reverse=True) if each < day)
-    return next((record for record in earlier if record["candidate"] is not None), None)
-
-
 def earlier_of(
-    record: Mapping[str, Any] | None,
+    records: Sequence[Mapping[str, Any]],
     baseline: Version,
     evidence: Callable[[str], bytes],
     served: Container[str] = (),
 ) -> Earlier:
-    """What a compile before this day left (see :func:`candidate_before`), from its record and stored evidence.
+    """What the compiles before this day left.
 
-    A version that ``served`` before the baseline does not compete again: it was beaten, or rolled back.
+    A version that ``served`` before the baseline does not compete again: it was
+    beaten, or rolled back. The latest candidate is not needed: where its
+    evidence is lost, it is only left out.
+
+    Args:
+        records: of the days before, the latest first.
+        baseline: the version that serves.
+        evidence: stored bytes by their digest.
+        served: digests of all versions that were promoted.
     """
-    if record is None:
-        return NOTHING_EARLIER
-    kept = [Demo(**demo) for demo in json.loads(evidence(record["evidence"]["demos.json"]))]
-    lines = evidence(record["evidence"]["trainset.jsonl"]).splitlines()
-    trained_on = frozenset(line["cluster"] for line in map(json.loads, lines) if line["side"] == "train")
-    if record["candidate"] == baseline.digest:
-        return Earlier(inherited=kept, trained_on=trained_on)
-    if record["candidate"] in served:
-        return Earlier(trained_on=trained_on)
-    return Earlier(Previous(Version(evidence(record["candidate"])), kept), trained_on=trained_on)
+    candidates = [record for record in records if record["candidate"] is not None]
+    of_baseline = [record for record in candidates if record["candidate"] == baseline.digest]
+    demos = [Demo(**demo) for record in of_baseline[:1] for demo in record["demos"]]
+    if not candidates:
+        return Earlier()
+    latest = candidates[0]
+    inherited = [*demos, *(Demo(**demo) for demo in latest["demos"])]
+    known = latest["candidate"] == baseline.digest or latest["candidate"] in served
+    try:
+        lines = evidence(latest["evidence"]["trainset.jsonl"]).splitlines()
+        trained_on = frozenset(line["cluster"] for line in map(json.loads, lines) if line["side"] == "train")
+        previous = None if known else Version(evidence(latest["candidate"]))
+    except TelefineError as error:
+        return Earlier(inherited=inherited, lost=str(error))
+    return Earlier(previous, inherited, None, trained_on)
 
 
 def validation_scores(record: Mapping[str, Any]) -> dict[str, float]:

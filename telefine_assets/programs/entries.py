@@ -29,21 +29,15 @@ PREVIOUS = "previous"
 
 
 @dataclass(frozen=True)
-class Previous:
-    """The winner of an earlier compile, with what is known of its demos."""
-
-    version: Version
-    demos: Sequence[Demo] = ()
-
-
-@dataclass(frozen=True)
 class Earlier:
     """What earlier compiles left."""
 
-    previous: Previous | None = None
-    """The latest candidate, where it is not the baseline."""
+    previous: Version | None = None
+    """The latest candidate, unless it serves, or served once."""
     inherited: Sequence[Demo] = ()
-    """The baseline's demos, whose traces may have left the window."""
+    """Demos of the latest candidate and of the baseline: whoever gave them first keeps them."""
+    lost: str | None = None
+    """Why the latest candidate cannot be read, if so."""
     trained_on: frozenset[str] = frozenset()
     """Clusters that the latest compile learnt from."""
 
@@ -70,7 +64,9 @@ def entries(ring: Ring) -> Iterator[Contender]:
         MetricError, or one of ``lm.budget.STOPS``: no contender's fault.
     """
     previous = ring.earlier.previous
-    if previous is not None and ring.settings.incremental.previous:
+    if ring.settings.incremental.previous and ring.earlier.lost:
+        yield Contender(PREVIOUS, {}, None, error=ring.earlier.lost)
+    elif ring.settings.incremental.previous and previous is not None:
         yield _previous(ring, previous)
     for place, settings in enumerate(ring.settings.contenders, 1):
         name = f"{place}-{settings.strategy}"
@@ -78,12 +74,13 @@ def entries(ring: Ring) -> Iterator[Contender]:
         yield from _made(ring, name, settings)
 
 
-def _previous(ring: Ring, previous: Previous) -> Contender:
-    strategy = previous.version.strategy
-    contender = Contender(PREVIOUS, strategy, previous.version.state, version=previous.version)
+def _previous(ring: Ring, previous: Version) -> Contender:
+    """The latest candidate; where code or model are others by now, what it would be today is another version."""
+    contender = Contender(PREVIOUS, previous.strategy, previous.state)
+    contender.version = previous if previous.was_made_with(ring.spec, ring.lm.identity) else None
     try:
-        previous.version.module(ring.spec)
-        contender.demos = demos_of(ring.spec, previous.version.state, ring.trainset, inherited=previous.demos)
+        previous.module(ring.spec)
+        contender.demos = demos_of(ring.spec, previous.state, ring.trainset, inherited=ring.earlier.inherited)
     except ProgramError as error:
         contender.error = f"{type(error).__name__}: {error}"
     return contender
@@ -94,6 +91,7 @@ def _made(ring: Ring, name: str, settings: Any) -> Iterator[Contender]:
     from telefine_assets.programs.witness import Witness
 
     witness = Witness(ring.trainset, ring.validation)
+    made_by = settings.model_dump(mode="json")
     proposals = propose(settings, _task(ring, settings, witness))
     while True:
         try:
@@ -101,31 +99,29 @@ def _made(ring: Ring, name: str, settings: Any) -> Iterator[Contender]:
                 proposal = next(proposals, None)
             if proposal is None:
                 return
-            contender = _contender(ring, name, settings, proposal, witness)
         except (MetricError, *STOPS):
             raise
         except Exception as error:
             logger.warning("%s failed", name, exc_info=error)
-            yield Contender(name, settings.model_dump(mode="json"), None, error=f"{type(error).__name__}: {error}")
+            yield Contender(name, made_by, None, error=f"{type(error).__name__}: {error}")
             return
-        yield contender
+        yield _contender(ring, f"{name}/{proposal.name}", made_by, proposal, witness)
 
 
-def _contender(ring: Ring, name: str, settings: Any, proposal: Proposal, witness: Witness) -> Contender:
+def _contender(ring: Ring, name: str, made_by: dict[str, Any], proposal: Proposal, witness: Witness) -> Contender:
     """A proposal with its demos traced; one with a demo of unknown origin cannot be shipped, so it does not compete."""
-    state = dump_state(proposal.module)
-    return Contender(
-        name=f"{name}/{proposal.name}" if proposal.name else name,
-        strategy=settings.model_dump(mode="json"),
-        state=state,
-        demos=demos_of(ring.spec, state, ring.trainset, witness, inherited=ring.earlier.inherited),
-        shown=[item.trace_id for item in witness.shown([*ring.trainset, *ring.validation])],
-        claimed_ppm=proposal.claimed_ppm,
-    )
+    contender = Contender(name, made_by, dump_state(proposal.module), claimed_ppm=proposal.claimed_ppm)
+    contender.shown = [item.trace_id for item in witness.shown([*ring.trainset, *ring.validation])]
+    try:
+        contender.demos = demos_of(
+            ring.spec, contender.state or {}, ring.trainset, witness, inherited=ring.earlier.inherited
+        )
+    except ProgramError as error:
+        contender.error = f"{type(error).__name__}: {error}"
+    return contender
 
 
 def _task(ring: Ring, settings: Any, witness: Witness) -> Task:
-    previous = ring.earlier.previous if ring.settings.incremental.teacher else None
     return Task(
         # Demos that stand in the code come from no trace: nothing that carries them could be shipped.
         student=ring.spec.build().reset_copy(),
@@ -133,24 +129,34 @@ def _task(ring: Ring, settings: Any, witness: Witness) -> Task:
         valset=[item.example() for item in ring.validation],
         metric=ring.spec.metric,
         lm=ring.lm,
-        teacher=previous.version.module(ring.spec) if previous else None,
+        teacher=_teacher(ring),
         teacher_lm=ring.others.get(getattr(settings, "teacher_lm", None) or ""),
         seed=ring.settings.seed,
         callbacks=(witness,),
     )
 
 
-def calls_at_most(ring: Ring, rounds: Sequence[int]) -> int | None:
-    """Language model calls that a tournament will hardly exceed; None where a package's strategy does not say.
+def _teacher(ring: Ring) -> Any:
+    """The latest candidate, if it is to teach and still fits the program."""
+    previous = ring.earlier.previous if ring.settings.incremental.teacher else None
+    try:
+        return previous.module(ring.spec) if previous else None
+    except ProgramError as error:
+        ring.say(f"the latest candidate cannot teach: {error}")
+        return None
+
+
+def estimated_calls(ring: Ring, rounds: Sequence[int]) -> int | None:
+    """About how many language model calls a tournament makes; None where a package's strategy does not say.
 
     All contenders' first round, fewer in each later one, and the baseline in
     all; see ``strategies.estimate`` for what strategies ask themselves.
     """
-    predictors = len(ring.spec.signatures)
+    predictors = len(ring.spec.signatures) + ring.spec.metric.asks
     each = [estimate(one, len(ring.trainset), len(ring.validation), predictors) for one in ring.settings.contenders]
     if any(one.calls_at_most is None or one.proposals_at_most is None for one in each):
         return None
-    left, runs, before = 1 + sum(one.proposals_at_most or 0 for one in each), rounds[-1], 0
+    left, runs, before = 2 + sum(one.proposals_at_most or 0 for one in each), rounds[-1], 0
     for until in rounds:
         runs, left, before = runs + left * (until - before), -(-left * GROWTH[1] // GROWTH[0]), until
     return runs * predictors + sum(one.calls_at_most or 0 for one in each)

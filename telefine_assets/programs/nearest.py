@@ -23,18 +23,22 @@ def wrapped(module: Any, strategy: Mapping[str, Any]) -> Any:
     """
     import dspy
 
-    if strategy.get("strategy") != KNN:
+    k = shows(strategy)
+    if k is None:
         return module
-    k = int(strategy["k"])
     if isinstance(module, dspy.Predict):
         return _nearest(module, k)
     return module.map_named_predictors(lambda predictor: _nearest(predictor, k))
 
 
+def shows(strategy: Mapping[str, Any]) -> int | None:
+    """How many of its demos a program shows in a prompt; None: all."""
+    return int(strategy["k"]) if strategy.get("strategy") == KNN else None
+
+
 def demos_shown(state: Mapping[str, Any], strategy: Mapping[str, Any]) -> int:
     """How many demos the prompts of one run carry: what a call of the program costs."""
-    most = int(strategy["k"]) if strategy.get("strategy") == KNN else None
-    return sum(len(part["demos"][:most]) for part in state.values())
+    return sum(len(part["demos"][: shows(strategy)]) for part in state.values())
 
 
 def _nearest(predictor: Any, k: int) -> Any:

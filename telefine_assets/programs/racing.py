@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from telefine_assets.programs.choosing import BASELINE, Contender, chance_of_lead, common_items, total_ppm
 
 GROWTH = 5, 3
-"""Halving (2, 1) asks a fifth less, and in simulations of 15 programs on 150 items loses twice the accuracy."""
-HOPELESS = 0.05
+"""Halving (2, 1) asks a fifth less and loses twice the accuracy, in simulations of 15 programs on 150 items."""
+HOPELESS = 0.1
 """A contender that trails the leader by more than chance explains at this level is dropped at once."""
 
 

@@ -59,6 +59,8 @@ def _ask(module: Any, item: Item, metric: Metric, lm: OpenLm) -> Answer:
     try:
         with lm.context():
             prediction = module(**example.inputs())
+        if not hasattr(prediction, "get"):
+            raise TypeError(f"the program returned {type(prediction).__name__}, not a dspy.Prediction")
     except Exception as error:  # noqa: BLE001 - a program is foreign code; every failure is classified below
         return _failure(error)
     output = {name: plain(prediction.get(name)) for name in item.label}
@@ -68,12 +70,15 @@ def _ask(module: Any, item: Item, metric: Metric, lm: OpenLm) -> Answer:
 
 def _failure(error: Exception) -> Answer:
     """Whether a failure says something of the program (a wrong answer) or of the world (no answer)."""
-    from dspy.utils.exceptions import AdapterParseError, ContextWindowExceededError, LMError
+    from dspy.utils.exceptions import AdapterParseError, LMError
+
+    from telefine_assets.lm.journal import is_the_questions_fault
 
     if isinstance(error, MetricError):
         raise error
-    programs_doing = (AdapterParseError, ContextWindowExceededError)
-    if isinstance(error, (LMError, OSError, *STOPS)) and not isinstance(error, programs_doing):
+    if isinstance(error, AdapterParseError) or (isinstance(error, LMError) and is_the_questions_fault(error)):
+        return Answer(None, 0, "unparsable")
+    if isinstance(error, (LMError, OSError, *STOPS)):
         return Answer(None, None, type(error).__name__)
     # A program that breaks on an item has answered it wrongly: otherwise one
     # that breaks on all hard items would be judged on the easy ones.

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from telefine_assets.lm.budget import STOPS, BudgetSpent, DeadlinePassed, Spent
 from telefine_assets.lm.opening import OpenLm
@@ -26,11 +25,12 @@ from telefine_assets.programs.choosing import (
 )
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.metrics import MetricError
-from telefine_assets.programs.nearest import wrapped
+from telefine_assets.programs.nearest import shows, wrapped
 from telefine_assets.programs.racing import drop, rounds
 from telefine_assets.programs.scoring import score_program
 from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.state import load_state
+from telefine_assets.programs.versions import Version
 from telefine_assets.settings_compile import CompileSettings
 
 logger = logging.getLogger(__name__)
@@ -101,8 +101,12 @@ class Gate:
         missing = self.validation[len(contender.answers) : until]
         with self.lm.counting(contender.name):
             answers = score_program(module, missing, self.spec.metric, self.lm)
-        self.lm.check()
+        for each in (self.lm, self.spec.metric.judge_lm):
+            if each is not None:
+                each.check()
         contender.answers += answers
+        if all(answer.score_ppm is None for answer in contender.answers):
+            contender.error = f"none of its answers could be scored: {contender.answers[0].error}"
 
     def tell(self, what: str, field: Sequence[Contender], items: int) -> None:
         """Report how far it has come."""
@@ -112,7 +116,7 @@ class Gate:
         self.watch(Progress(what, len(field), items, best.name, best.mean_ppm or 0, budget.spent, budget.left()))
 
 
-def compete(gate: Gate, baseline: dict[str, Any], entries: Iterator[Contender]) -> Tournament:
+def compete(gate: Gate, baseline: Version, entries: Iterator[Contender]) -> Tournament:
     """Score all ``entries`` as they come, in growing rounds, and choose.
 
     When the budget or the time is spent, what was scored so far decides.
@@ -122,10 +126,10 @@ def compete(gate: Gate, baseline: dict[str, Any], entries: Iterator[Contender]) 
         MetricError: when the metric returns what is not a score.
         Unreachable: when the language model did not answer; run again, nothing is asked twice.
     """
-    field = [Contender(BASELINE, {"strategy": BASELINE}, baseline)]
+    field = [Contender(BASELINE, baseline.strategy, baseline.state)]
     early: str | None = None
     try:
-        gate.ask(field[0], gate.rounds[0])
+        _asked(gate, field[0], gate.rounds[0])
         for entry in entries:
             _enter(gate, field, entry)
         _race(gate, field)
@@ -136,20 +140,33 @@ def compete(gate: Gate, baseline: dict[str, Any], entries: Iterator[Contender]) 
 
 
 def _enter(gate: Gate, field: list[Contender], entry: Contender) -> None:
-    """A contender's first round; one whose program breaks does not take the others with it."""
-    twin = next((each for each in field if each.running and not entry.error and each.state == entry.state), None)
+    """A contender's first round."""
+    same = (entry.state, shows(entry.strategy))
+    twin = next((each for each in field if each.running and (each.state, shows(each.strategy)) == same), None)
     field.append(entry)
-    if twin is not None:
+    if entry.error is None and twin is not None:
         entry.dropped = f"the same program as {twin.name}"
     elif entry.error is None:
-        try:
-            gate.ask(entry, gate.rounds[0])
-        except (MetricError, *STOPS):
-            raise
-        except Exception as error:
-            logger.warning("%s failed", entry.name, exc_info=error)
-            entry.error = f"{type(error).__name__}: {error}"
+        _asked(gate, entry, gate.rounds[0])
     gate.tell(f"{entry.name}: {entry.error or entry.dropped or 'entered'}", field, gate.rounds[0])
+
+
+def _asked(gate: Gate, contender: Contender, until: int) -> None:
+    """One whose program breaks does not take the others with it."""
+    try:
+        gate.ask(contender, until)
+    except (MetricError, *STOPS):
+        raise
+    except Exception as error:
+        logger.warning("%s failed", contender.name, exc_info=error)
+        contender.error = f"{type(error).__name__}: {error}"
+    if contender.name == BASELINE:
+        _answered(contender)
+
+
+def _answered(baseline: Contender) -> None:
+    if baseline.error is not None:
+        raise TournamentError(f"the program that serves cannot be scored, so nothing can beat it: {baseline.error}")
 
 
 def _race(gate: Gate, field: Sequence[Contender]) -> None:
@@ -160,7 +177,7 @@ def _race(gate: Gate, field: Sequence[Contender]) -> None:
         if len(running) == 1:
             return
         for each in running:
-            gate.ask(each, until)
+            _asked(gate, each, until)
         gate.tell(f"{len(running)} contenders left after {until} items", field, until)
 
 

@@ -42,6 +42,11 @@ class Version:
         """The strategy that made it, with its configuration."""
         return dict(json.loads(self.document)["strategy"])
 
+    def was_made_with(self, spec: ProgramSpec, lm: Mapping[str, str]) -> bool:
+        """Whether the program's code and the language model are still those that it names."""
+        content = json.loads(self.document)
+        return bool(content["code"] == spec.code_digest and content["lm"] == dict(lm))
+
     def module(self, spec: ProgramSpec) -> Any:
         """A fresh ``dspy.Module`` of this version, choosing among its demos where its strategy says so.
 

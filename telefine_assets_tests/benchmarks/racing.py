@@ -30,7 +30,7 @@ from telefine_assets.settings_compile import CompileSettings
 from telefine_assets.traces.clusters import cluster_of
 
 LIMIT = 0.40
-TRAIN, VALIDATION, HOLDOUT = 150, 120, 300
+TRAIN, VALIDATION, HOLDOUT = 150, 150, 200
 CANDIDATES = 12
 PROGRAM = "film_reviews"
 
@@ -55,7 +55,7 @@ class Answers:
 def items(first: int, count: int) -> list[Item]:
     """Sentences from number ``first`` on, with their labels."""
     made = []
-    for text, label in sentences()[first : first + count]:
+    for number, (text, label) in enumerate(sentences()[first : first + count]):
         content = cluster_of({"review": text})
         made.append(
             Item(
@@ -65,6 +65,7 @@ def items(first: int, count: int) -> list[Item]:
                 label_source="expectation:HUMAN:source",
                 quality_ppm=1_000_000,
                 contributor=None,
+                arrival_ms=number,
             )
         )
     return made
@@ -90,7 +91,7 @@ def search(spec: ProgramSpec, lm: OpenLm, seed: int, racing: bool) -> Contender:
     trainset, validation = items(start, TRAIN), items(start + TRAIN, VALIDATION)
     gate = Gate(spec, validation, settings, lm)
     ring = Ring(spec, settings, trainset, validation, lm, say=lambda text: None)
-    return compete(gate, first_version(spec, lm.identity).state, entries(ring)).winner
+    return compete(gate, first_version(spec, lm.identity), entries(ring)).winner
 
 
 def accuracy(spec: ProgramSpec, lm: OpenLm, contender_state: dict, seed: int) -> list[int]:

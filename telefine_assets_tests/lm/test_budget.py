@@ -54,12 +54,22 @@ def test_the_cap_in_calls_is_exact_for_many_threads(url, knn):
     with journaled(url, knn, {"max_calls": 23}) as lm:
         assert ask_all(lm, 40) == knn.calls == lm.spent.calls == 23
         for _ in range(2):  # it stays spent
-            with pytest.raises(BudgetSpent, match=r"23 .*compile\.budget\.max_calls.*run again"):
+            with pytest.raises(BudgetSpent, match=r"23 .*compile\.budget\.max_calls.*asks nothing twice"):
                 lm.check()
-    with journaled(url, knn, {"max_calls": 17}) as lm:  # what was answered is free
+        assert ask_all(lm, 40) == 23, "a question that was refused is refused again"
+    with journaled(url, knn, {"max_calls": 40}) as lm:
         assert ask_all(lm, 40) == 40
-        assert (lm.spent.calls, lm.spent.remembered) == (17, 23)
+        assert (lm.spent.calls, lm.spent.remembered) == (17, 23), "with a higher cap nothing is asked twice"
         lm.check()
+
+
+def test_a_capped_run_that_is_started_again_ends_where_it_ended(url, knn):
+    def answered():
+        with journaled(url, knn, {"max_calls": 9}) as lm:
+            return [ask_all(lm, count, threads=1) for count in (6, 12)]
+
+    assert answered() == answered() == [6, 9]
+    assert knn.calls == 9
 
 
 def test_no_call_starts_once_the_tokens_are_used(url, knn):

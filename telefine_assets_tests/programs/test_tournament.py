@@ -1,14 +1,16 @@
 """The tournament: who is asked what, who is left out, and when it ends early."""
 
+from dataclasses import replace
+
 import pytest
 
 from telefine_assets.lm.budget import Unreachable
 from telefine_assets.programs.choosing import BASELINE, TournamentError
 from telefine_assets.programs.entries import Ring, entries
 from telefine_assets.programs.metrics import Metric, MetricError
-from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import REGISTRY
 from telefine_assets.programs.tournament import Gate, compete
+from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets_tests.programs.examples import (
     BOOTSTRAP,
     LABELED,
@@ -20,13 +22,16 @@ from telefine_assets_tests.programs.examples import (
 )
 
 SPEC = tickets_spec()
-FIRST = dump_state(SPEC.build())
 
 
-def held(lm, strategies, train=80, validation=40, spec=SPEC, watch=None, **changes):
+def held(lm, strategies, train=80, validation=40, spec=SPEC, watch=None, baseline=None, **changes):
     settings = compile_settings(strategies=strategies, **changes)
     gate = Gate(spec, items(validation, 500), settings, lm, *([watch] if watch else []))
-    return compete(gate, FIRST, entries(Ring(spec, settings, items(train), items(validation, 500), lm)))
+    return compete(
+        gate,
+        baseline or first_version(spec, lm.identity),
+        entries(Ring(spec, settings, items(train), items(validation, 500), lm)),
+    )
 
 
 def by_name(tournament):
@@ -155,3 +160,45 @@ def test_progress_is_told_while_it_runs(knn):
     assert len(seen) >= len(tournament.standings) - 1
     assert [each.spent.calls for each in seen] == sorted(each.spent.calls for each in seen)
     assert seen[-1].best_ppm >= seen[0].best_ppm - 300_000
+
+
+def test_programs_that_show_other_numbers_of_their_demos_are_not_the_same(knn):
+    nearest = [{"strategy": "knn_few_shot", "k": k} for k in (1, 8)]
+    with opened(knn) as lm:
+        tournament = held(lm, nearest, racing={"enabled": False})
+    assert [each.n for each in tournament.standings] == [40, 40, 40]
+    assert [each.demos for each in tournament.standings[1:]] == [1, 8]
+
+
+def test_a_baseline_that_chooses_among_its_demos_is_asked_as_it_serves(knn):
+    with opened(knn) as lm:
+        won = held(lm, [{"strategy": "knn_few_shot", "k": 2}]).winner
+        knn.prompts.clear()
+        champion = make_version(SPEC, won.state, won.strategy, "", lm.identity)
+        tournament = held(lm, [LABELED], baseline=champion, validation=20)
+    assert tournament.standings[0].demos == 2
+    asked = [prompt.count("Team: ") for prompt in knn.prompts[:20]]
+    assert asked == [2] * 20
+
+
+def test_one_whose_questions_are_refused_is_wrong_and_takes_no_item_from_the_others(knn):
+    knn.too_long = lambda prompt: prompt.count("Ticket: ") > 14
+    with opened(knn) as lm:
+        tournament = held(lm, [LABELED, {**LABELED.model_dump(), "max_labeled_demos": 8}])
+    assert by_name(tournament)["1-labeled_few_shot/labeled"].sum_ppm == 0
+    assert tournament.winner.name == "2-labeled_few_shot/labeled"
+
+
+def test_a_program_that_returns_no_prediction_is_wrong_there_and_stops_nobody(knn):
+    spec = replace(tickets_spec(), build=Silent)
+    with opened(knn) as lm:
+        tournament = held(lm, [LABELED], spec=spec, train=30, validation=20)
+    assert tournament.standings[1].sum_ppm == 0
+    assert tournament.winner.name == BASELINE
+
+
+class Silent(type(SPEC.build())):
+    """Says nothing once it has many demos."""
+
+    def forward(self, ticket):
+        return None if len(self.sort.demos) > 2 else super().forward(ticket)

@@ -18,12 +18,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 
 from dspy.teleprompt import BootstrapFewShot
-from dspy.utils.exceptions import AdapterParseError, ContextWindowExceededError, LMError
+from dspy.utils.exceptions import AdapterParseError, LMError
 
 from telefine_assets.errors import TelefineError
+from telefine_assets.lm.journal import is_the_questions_fault
 from telefine_assets.programs.strategies.protocol import Task
 
 logger = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ class ParallelBootstrap(BootstrapFewShot):
             attempt.predictor2name = {id(each): name for name, each in attempt.teacher.named_predictors()}
             attempt.name2traces = {name: [] for name in self.name2predictor}
             attempt.error_count = 0
+            attempt.metric = replace(self.metric)  # what it raises in vain is nobody's fault
             try:
                 with self._task.ahead() as count:
                     counted.append(count)
@@ -114,6 +117,6 @@ class ParallelBootstrap(BootstrapFewShot):
 
 def _programs_own(error: Exception) -> bool:
     """Whether an error says something of the program, not of the world or of the metric."""
-    if isinstance(error, (AdapterParseError, ContextWindowExceededError)):
+    if isinstance(error, AdapterParseError) or (isinstance(error, LMError) and is_the_questions_fault(error)):
         return True
     return not isinstance(error, (LMError, OSError, TelefineError))

@@ -20,6 +20,11 @@ class Estimate:
     """Programs that it may propose; None as above."""
 
 
+def chosen_by_size(n_train: int) -> int:
+    """How many of the training items instruction optimisers choose by; they learn from the others."""
+    return min(100, 2 * n_train // 5)
+
+
 def estimate(settings: StrategySettings, n_train: int, n_val: int, predictors: int) -> Estimate:
     """An upper bound of what a strategy asks, but for copro, simba and gepa, where it is what they usually ask.
 
@@ -53,7 +58,8 @@ def _knn(settings: Any, n_train: int, n_val: int, predictors: int) -> Estimate:
 
 def _mipro(settings: Any, n_train: int, n_val: int, predictors: int) -> Estimate:
     """Bootstrapped sets; a summary of the trainset, two descriptions and an instruction each; trials."""
-    bootstraps = (settings.instructions - 1) * n_train
+    n_val = chosen_by_size(n_train)
+    bootstraps = (settings.instructions - 1) * (n_train - n_val)
     trials = (settings.trials + 1) * n_val
     if settings.minibatch < n_val:
         # A full evaluation of the default, of every fifth trial's best, and at the end.
@@ -79,7 +85,7 @@ def _simba(settings: Any, n_train: int, n_val: int, predictors: int) -> Estimate
 
 def _gepa(settings: Any, n_train: int, n_val: int, predictors: int) -> Estimate:
     """It stops after the evaluation with which its budget is spent: one validation set more at most."""
-    runs = settings.max_metric_calls + n_val
+    runs = settings.max_metric_calls + chosen_by_size(n_train)
     proposing = math.ceil(settings.max_metric_calls / (2 * settings.minibatch))
     return Estimate(runs * predictors + proposing, settings.candidates)
 

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from telefine_assets.programs.state import dump_state
+from telefine_assets.programs.strategies.estimating import chosen_by_size
 from telefine_assets.programs.strategies.protocol import Proposal, StrategyError, Task
 from telefine_assets.settings_compile import CoproSettings, GepaSettings, MiproV2Settings, SimbaSettings
 
@@ -41,14 +42,15 @@ def mipro_v2(settings: MiproV2Settings, task: Task) -> Iterator[Proposal]:
         num_threads=task.lm.calls_in_flight,
         seed=task.seed,
     )
+    learnt, chosen_by = _sides(task)
     with _proposing(task):
         best = optimiser.compile(
             task.student,
-            trainset=list(task.trainset),
+            trainset=learnt,
             teacher=task.teacher,
-            valset=list(task.valset),
+            valset=chosen_by,
             num_trials=settings.trials,
-            minibatch=settings.minibatch < len(task.valset),
+            minibatch=settings.minibatch < len(chosen_by),
             minibatch_size=settings.minibatch,
         )
     yield from _best(task, best.candidate_programs, settings.candidates, 10_000)
@@ -93,6 +95,7 @@ def simba(settings: SimbaSettings, task: Task) -> Iterator[Proposal]:
         max_demos=settings.max_demos,
         prompt_model=_proposing_model(task),
         num_threads=task.lm.calls_in_flight,
+        demo_input_field_maxlen=0,  # a demo whose inputs were cut would lead to no trace
     )
     with _proposing(task):
         best = optimiser.compile(task.student, trainset=learnt, seed=task.seed)
@@ -117,8 +120,9 @@ def gepa(settings: GepaSettings, task: Task) -> Iterator[Proposal]:
         track_stats=True,
         seed=task.seed,
     )
+    learnt, chosen_by = _sides(task)
     with _proposing(task):
-        best = optimiser.compile(task.student, trainset=list(task.trainset), valset=list(task.valset))
+        best = optimiser.compile(task.student, trainset=learnt, valset=chosen_by)
     found = best.detailed_results
     pairs = zip(found.val_aggregate_scores, found.candidates, strict=True)
     scored = [{"score": score, "program": program} for score, program in pairs]
@@ -142,6 +146,17 @@ def _best(task: Task, ranked: Iterable[dict[str, Any]], count: int, ppm_per_poin
 def _sample(task: Task, most: int) -> list[Any]:
     """Training items in an order that the seed decides, ``most`` of them."""
     return random.Random(task.seed).sample(list(task.trainset), min(most, len(task.trainset)))  # noqa: S311
+
+
+def _sides(task: Task) -> tuple[list[Any], list[Any]]:
+    """Training items to learn from, and others to choose by.
+
+    The validation items are the tournament's: whoever had chosen by them would
+    be judged by what it knows.
+    """
+    shuffled = _sample(task, len(task.trainset))
+    chosen_by = chosen_by_size(len(shuffled))
+    return shuffled[chosen_by:], shuffled[:chosen_by]
 
 
 def _proposing_model(task: Task) -> Any:

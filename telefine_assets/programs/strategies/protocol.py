@@ -73,7 +73,7 @@ class Task:
             BudgetSpent, DeadlinePassed, Unreachable: of the models (see ``lm.opening``).
             MetricError: of the metric.
         """
-        for lm in (self.lm, self.teacher_lm):
+        for lm in (self.lm, self.teacher_lm, self.metric.judge_lm):
             if lm is not None:
                 lm.check()
         for scorer in self._scorers:

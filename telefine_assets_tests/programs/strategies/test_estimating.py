@@ -27,7 +27,7 @@ from telefine_assets_tests.programs.strategies.tasks import knows, proposals, tw
         (KnnFewShotSettings(max_bootstrapped_demos=10), (100 * 2, 1)),
         (CoproSettings(breadth=5, depth=2, max_scored=50, candidates=3), (3 * 5 * 2 * 50 * 2 + 2 * 5 * 2, 3)),
         (GepaSettings(max_metric_calls=600), ((600 + 40) * 2 + 100, 1)),
-        (MiproV2Settings(instructions=6, trials=10), ((5 * 100 + 10 * 35 + 5 * 40) * 2 + 11 + 3 * 6 * 2, 1)),
+        (MiproV2Settings(instructions=6, trials=10), ((5 * 60 + 10 * 35 + 5 * 40) * 2 + 11 + 3 * 6 * 2, 1)),
         (SimbaSettings(steps=6, tries=4, batch=24), ((6 * 24 * 9 + 5 * 100) * 2 + 6 * 5, 1)),
     ],
     ids=lambda each: getattr(each, "strategy", ""),
