@@ -28,6 +28,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from telefine_assets.settings_compile import CompileSettings as CompileSettings
 from telefine_assets.settings_compile import StrategySettings as StrategySettings
+from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettings
 from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
 from telefine_assets.settings_group import Group as _Group
@@ -101,17 +102,6 @@ class SplitSettings(_Group):
         return self
 
 
-class DeltaOneSettings(_Group):
-    """The rule of the claim (see docs/deltaone.md)."""
-
-    threshold_ppm: int = Field(10_000, ge=1, le=1_000_000)
-    alpha: str = Field("0.05", pattern=r"^0\.[0-9]{1,6}$")
-    min_items: int = Field(100, ge=1)
-    max_items: int = Field(2_000, ge=1)
-    max_unresolved_ppm: int = Field(10_000, ge=0, le=1_000_000)
-    seed: int = Field(0, ge=0)
-
-
 class PayoutSettings(_Group):
     """What one attested DeltaOne pays, in the token's smallest unit."""
 
@@ -164,7 +154,9 @@ class ProgramSettings(_Group):
         """Names of further models (see ``lms``) that are asked, by the setting that names them."""
         named = {f"compile: {each.strategy}: teacher_lm": each for each in self.compile.contenders}
         teachers = {where: getattr(each, "teacher_lm", None) for where, each in named.items()}
-        asked = {**teachers, "metric: lm": getattr(self.metric, "lm", None)}
+        judges = {f"deltaone: guardrails: {name}: lm": rail.metric for name, rail in self.deltaone.guardrails.items()}
+        judges["metric: lm"] = self.metric
+        asked = {**teachers, **{where: getattr(metric, "lm", None) for where, metric in judges.items()}}
         return {where: name for where, name in asked.items() if name is not None}
 
 

@@ -41,7 +41,15 @@ class LooksLedger(Protocol):
         ...
 
     def record(self, request: LookRequest, epoch: int, item_list: str) -> RecordedLook:
-        """Take a look, or return it if it was taken."""
+        """Write what is about to be compared, or return it if it stands."""
+        ...
+
+    def next_k(self, program: str, epoch: int) -> int:
+        """The number that the next look to be scored would have."""
+        ...
+
+    def begin(self, look_key: str, epoch: int) -> RecordedLook:
+        """Give a look its number, immediately before it is scored."""
         ...
 
     def closed(self, program: str, day: str) -> ClosedDay | None:
@@ -58,6 +66,10 @@ class LooksLedger(Protocol):
 
     def extract(self, program: str, look_key: str) -> list[dict[str, object]]:
         """The epoch's looks up to this one."""
+        ...
+
+    def history(self, program: str, look_key: str) -> list[dict[str, object]]:
+        """The epoch's looks up to this one, with ``k``, ``day``, ``candidate`` and ``reached`` (or None)."""
         ...
 
 
@@ -121,7 +133,12 @@ def rules_of(settings: DeltaOneSettings) -> Rules:
         alpha=settings.alpha,
         min_items=settings.min_items,
         max_unresolved_ppm=settings.max_unresolved_ppm,
+        planned_discordance_ppm=settings.planned_discordance_ppm,
+        target_gain_ppm=settings.target_gain_ppm,
+        min_power_ppm=settings.min_power_ppm,
+        permutations=settings.permutations,
         seed=settings.seed,
+        max_regressions=settings.max_regressions,
     )
 
 
@@ -232,12 +249,14 @@ def compare(bench: Bench, prepared: Prepared, baseline: Version, candidate: Vers
     """Record the look, then score both programs on its items, then decide."""
     spec, items = bench.spec, prepared.items
     item_list = bench.put(canonical_json(sorted(item.cluster for item in items)))
-    recorded = bench.looks.record(prepared.request, prepared.epoch, item_list)
-    bench.say(f"look {recorded.k} at the holdout: {len(items)} items")
+    bench.looks.record(prepared.request, prepared.epoch, item_list)
+    recorded = bench.looks.begin(prepared.request.look_key, prepared.epoch)
+    number = recorded.k or 0
+    bench.say(f"look {number} at the holdout: {len(items)} items")
     rows = paired(
         baseline.module(spec), candidate.module(spec), items, spec.metric, bench.lm, _every_hundred(bench.say)
     )
-    look = Look(recorded.k, recorded.item_list, baseline.digest, candidate.digest, spec.metric_digest)
+    look = Look(number, recorded.item_list, baseline.digest, candidate.digest, spec.metric_digest)
     return Comparison(recorded, look, rows, decide(rows, rules_of(bench.settings), look))
 
 

@@ -9,7 +9,7 @@ is never lost to a float; p-values and levels are decimal or fraction strings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Self
 
@@ -89,6 +89,9 @@ class PairedItem(_Record):
             has a score of 0; any other error is no answer and has no score.
         candidate_error: the same for the candidate.
         contributor: who is paid for the trace, if anyone.
+        baseline_measures: further integers of the baseline's answer by name, such
+            as ``latency_ms``; what was not measured has no entry.
+        candidate_measures: the same for the candidate.
     """
 
     item: str
@@ -104,6 +107,8 @@ class PairedItem(_Record):
     baseline_error: str | None = None
     candidate_error: str | None = None
     contributor: str | None = None
+    baseline_measures: dict[str, int] = field(default_factory=dict)
+    candidate_measures: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse rows whose types a decision cannot rest on; values are judged by ``decide``."""
@@ -114,11 +119,60 @@ class PairedItem(_Record):
         for name in ("baseline_ppm", "candidate_ppm"):
             if getattr(self, name) is not None:
                 _require_int("PairedItem", name, getattr(self, name), None)
+        for side in ("baseline_measures", "candidate_measures"):
+            for name, value in getattr(self, side).items():
+                _require_int("PairedItem", f"{side}.{name}", value, 0)
 
     @property
     def resolved(self) -> bool:
         """Whether both programs have a score."""
         return self.baseline_ppm is not None and self.candidate_ppm is not None
+
+
+MEAN, P95 = "mean", "p95"
+
+
+@dataclass(frozen=True)
+class Guardrail(_Record):
+    """A bound on something other than the score; a missing value breaks it.
+
+    Attributes:
+        name: what the settings call it.
+        measure: the entry of ``candidate_measures`` that it bounds.
+        statistic: ``mean``, or ``p95`` (nearest rank), over the resolved pairs.
+        direction: ``higher`` when more of the measure is better.
+        at_least: least allowed value of the candidate, in the measure's unit; or None.
+        at_most: greatest allowed value, or None.
+        max_worse: by how much the candidate may be worse than the baseline, or None.
+        reads_label: whether the measure depends on the holdout's labels. What came
+            of such a guardrail is published only once DeltaOne is reached.
+        digest: of the metric that gives the measure; empty for a built-in measure.
+    """
+
+    name: str
+    measure: str
+    statistic: str = MEAN
+    direction: str = HIGHER
+    at_least: int | None = None
+    at_most: int | None = None
+    max_worse: int | None = None
+    reads_label: bool = False
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a guardrail that bounds nothing."""
+        _require_str("Guardrail", "name", self.name)
+        _require_str("Guardrail", "measure", self.measure)
+        if self.statistic not in (MEAN, P95):
+            raise RecordError(f"Guardrail.statistic is {self.statistic!r}; it must be 'mean' or 'p95'.")
+        if self.direction not in (HIGHER, LOWER):
+            raise RecordError(f"Guardrail.direction is {self.direction!r}; it must be 'higher' or 'lower'.")
+        bounds = {name: getattr(self, name) for name in ("at_least", "at_most", "max_worse")}
+        for name, bound in bounds.items():
+            if bound is not None:
+                _require_int("Guardrail", name, bound, 0)
+        if all(bound is None for bound in bounds.values()):
+            raise RecordError(f"Guardrail {self.name} bounds nothing: set at_least, at_most or max_worse.")
 
 
 @dataclass(frozen=True)
@@ -140,6 +194,8 @@ class Rules(_Record):
         power_ppm: the chance at which detectable gains and needed n are quoted.
         permutations: fewest random sign flips of a sampled test.
         seed: seed of the sign flips.
+        guardrails: what must hold beside the gain.
+        max_regressions: most items on which the candidate may be worse; None for any number.
     """
 
     threshold_ppm: int = 10_000
@@ -153,6 +209,24 @@ class Rules(_Record):
     power_ppm: int = 800_000
     permutations: int = 10_000
     seed: int = 0
+    guardrails: tuple[Guardrail, ...] = ()
+    max_regressions: int | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that ``canonical_json`` accepts."""
+        return {**super().to_record(), "guardrails": [each.to_record() for each in self.guardrails]}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Rebuild from a dictionary with exactly these fields.
+
+        Raises:
+            RecordError: for a missing or unknown field, or one of a wrong type or value.
+        """
+        rails = record.get("guardrails")
+        if not isinstance(rails, list):
+            raise RecordError(f"Rules.guardrails must be a list, not {rails!r}.")
+        return super().from_record({**record, "guardrails": tuple(Guardrail.from_record(rail) for rail in rails)})
 
     def __post_init__(self) -> None:
         """Refuse rules under which nothing, or everything, would be certified."""
@@ -168,6 +242,11 @@ class Rules(_Record):
             ("seed", 0, None),
         ):
             _require_int("Rules", name, getattr(self, name), low, high)
+        if self.max_regressions is not None:
+            _require_int("Rules", "max_regressions", self.max_regressions, 0)
+        names = [rail.name for rail in self.guardrails]
+        if len(set(names)) < len(names):
+            raise RecordError(f"Rules.guardrails: {names} names one twice.")
         if self.direction not in (HIGHER, LOWER):
             raise RecordError(f"Rules.direction is {self.direction!r}; it must be 'higher' or 'lower'.")
         if not isinstance(self.alpha, str):
@@ -247,6 +326,10 @@ class Decision(_Record):
         direction: the metric's good direction.
         planned_discordance_ppm: what ``detectable_ppm`` rests on.
         power_ppm: the power of ``detectable_ppm`` and ``required_n``.
+        guardrails: what came of each, in the order of the rules: ``name``, ``measure``,
+            ``statistic``, ``baseline`` and ``candidate`` (the statistic, rounded against
+            the candidate; None when a value is missing), ``bound`` (in words), ``held``
+            and ``reads_label``. Empty when they were not judged.
     """
 
     reached: bool
@@ -280,6 +363,7 @@ class Decision(_Record):
     direction: str
     planned_discordance_ppm: int
     power_ppm: int
+    guardrails: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse a stored decision whose parts contradict one another."""

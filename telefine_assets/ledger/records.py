@@ -26,9 +26,10 @@ class RecordedLook:
 
     seq: int
     epoch: int
-    k: int
     item_list: str
     look_key: str
+    k: int | None
+    """Its number, from the moment on that its first item is scored."""
 
 
 @dataclass(frozen=True)

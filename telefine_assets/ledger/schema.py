@@ -4,31 +4,42 @@ from __future__ import annotations
 
 from sqlalchemy import DDL, Column, Integer, MetaData, String, Table, Text, UniqueConstraint, event
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
 versions = Table("ledger_version", metadata, Column("version", Integer, primary_key=True))
 
-# One row for each look at a holdout, written before anything is scored.
+# One row for each look at a holdout, written before anything is asked.
 looks = Table(
     "looks",
     metadata,
     Column("seq", Integer, primary_key=True),
     Column("program", String(64), nullable=False),
-    Column("look_key", String(64), nullable=False, unique=True),
+    Column("look_key", String(64), nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("k", Integer, nullable=False),
     Column("day", String(10), nullable=False),
     Column("baseline", String(64), nullable=False),
     Column("candidate", String(64), nullable=False),
     Column("metric", String(64), nullable=False),
     Column("alpha", String(16), nullable=False),
     Column("item_list", String(64), nullable=False),
+    # An epoch may end between a look's record and its number: then it is recorded again, in the next.
+    UniqueConstraint("look_key", "epoch"),
+)
+
+# The number of a look, given immediately before its first item is scored.
+look_numbers = Table(
+    "look_numbers",
+    metadata,
+    Column("look_key", String(64), primary_key=True),
+    Column("program", String(64), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("k", Integer, nullable=False),
     UniqueConstraint("program", "epoch", "k"),
 )
 
-# What came of a look; a look without a row here was recorded and not yet scored.
+# What came of a look; one that has a number and no row here was being scored when it was last heard of.
 look_outcomes = Table(
     "look_outcomes",
     metadata,

@@ -81,7 +81,8 @@ class House:
         import sqlite3
 
         with sqlite3.connect(self.folder / "ledger.db") as database:
-            rows = database.execute("select day, epoch, k, item_list from looks order by seq").fetchall()
+            query = "select day, epoch, k, item_list from looks left join look_numbers using (look_key, epoch)"
+            rows = database.execute(f"{query} order by seq").fetchall()
         return [(day, epoch, k, json.loads(self.evidence.get(listed))) for day, epoch, k, listed in rows]
 
 

@@ -21,9 +21,14 @@ def request(key: str, program: str = "tickets", day: str = "2026-11-02") -> Look
 
 
 def take(looks: Looks, key: str, program: str = "tickets"):
-    """A look as a run takes it: ask for the epoch, then record."""
-    epoch, _ = looks.epoch(program, key)
-    return looks.record(request(key, program), epoch, f"items-{key}")
+    """A look as a run takes it: ask for the epoch, record, and begin to score."""
+    looks.record(request(key, program), epoch := looks.epoch(program, key)[0], f"items-{key}")
+    return looks.begin(key, epoch)
+
+
+def intend(looks: Looks, key: str, program: str = "tickets"):
+    """A look that comes as far as its record."""
+    return looks.record(request(key, program), looks.epoch(program, key)[0], f"items-{key}")
 
 
 def test_looks_of_an_epoch_are_counted_from_one(looks):
@@ -48,7 +53,7 @@ def test_the_same_look_is_never_counted_twice(looks):
 
 def test_the_same_look_over_other_items_is_refused(looks):
     take(looks, "a")
-    with pytest.raises(LedgerError, match=r"look 1 of 2026-11-02 was recorded over other holdout items"):
+    with pytest.raises(LedgerError, match=r"the look of 2026-11-02 was recorded over other holdout items"):
         looks.record(request("a"), 1, "other items")
 
 
@@ -69,8 +74,55 @@ def test_another_outcome_of_the_same_look_is_refused(looks, other):
 
 
 def test_a_look_that_nobody_took_has_no_outcome(looks):
-    with pytest.raises(LedgerError, match="never taken"):
+    with pytest.raises(LedgerError, match="has no number"):
         looks.conclude("a", True, "report")
+    intend(looks, "a")
+    with pytest.raises(LedgerError, match="has no number"):
+        looks.conclude("a", True, "report")
+
+
+def test_what_nobody_recorded_cannot_be_scored(looks):
+    with pytest.raises(LedgerError, match="never recorded"):
+        looks.begin("a", 1)
+
+
+def test_a_look_that_was_never_scored_uses_up_no_number(looks):
+    assert intend(looks, "a").k is None
+    assert looks.next_k("tickets", 1) == 1
+    assert take(looks, "b").k == 1
+    assert intend(looks, "a").k is None
+    assert (take(looks, "a").k, intend(looks, "a").k, looks.next_k("tickets", 1)) == (2, 2, 3)
+
+
+def test_what_was_never_scored_does_not_retire(looks):
+    intend(looks, "a")
+    take(looks, "b")
+    looks.conclude("b", True, "report")
+    assert looks.epoch("tickets", "c") == (2, ["items-b"])
+
+
+def test_a_look_that_was_never_scored_goes_on_in_the_next_epoch(looks):
+    intend(looks, "a")
+    take(looks, "b")
+    looks.conclude("b", True, "report")
+    with pytest.raises(LedgerError, match="the holdout rotated while 2026-11-02 was prepared; run it again"):
+        looks.begin("a", 1)
+    again = looks.record(request("a"), 2, "fresh items")
+    assert (again.epoch, again.item_list, looks.begin("a", 2).k) == (2, "fresh items", 1)
+
+
+def test_the_history_says_pass_or_fail_and_no_more(looks):
+    take(looks, "a")
+    looks.conclude("a", False, "report")
+    take(looks, "b")
+    intend(looks, "never scored")
+    assert looks.history("tickets", "b") == [
+        {"k": 1, "day": "2026-11-02", "candidate": "candidate-a", "reached": False},
+        {"k": 2, "day": "2026-11-02", "candidate": "candidate-b", "reached": None},
+    ]
+    looks.conclude("b", True, "report")
+    assert looks.history("tickets", "a")[0]["reached"] is False
+    assert looks.history("tickets", "b")[1]["reached"] is True
 
 
 def test_a_look_that_did_not_reach_leaves_the_epoch_open(looks):

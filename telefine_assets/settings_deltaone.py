@@ -1,0 +1,73 @@
+"""The rule of the claim, and what its report shows: ``programs.X.deltaone`` (see docs/deltaone.md)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from telefine_assets.settings_group import Group, Name
+from telefine_assets.settings_metrics import MetricSettings
+
+Measure = Literal["valid", "latency_ms", "cost_micros", "tokens"]
+"""What is measured of every answer: readable or not (ppm), milliseconds, millionths of the currency, tokens."""
+MEASURES: tuple[str, ...] = get_args(Measure)
+
+
+class GuardrailSettings(Group):
+    """A bound on something other than the score; a missing value breaks it."""
+
+    metric: MetricSettings | None = Field(None, description="Another metric; its scores are in parts per million.")
+    measure: Measure | None = Field(None, description="Or what is measured anyway; may be the guardrail's name.")
+    statistic: Literal["mean", "p95"] = "mean"
+    at_least: int | None = Field(None, ge=0, description="Least allowed value of the candidate.")
+    at_most: int | None = Field(None, ge=0, description="Greatest allowed value of the candidate.")
+    max_worse: int | None = Field(None, ge=0, description="By how much it may be worse than the baseline.")
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> GuardrailSettings:
+        if self.metric is not None and self.measure is not None:
+            raise ValueError("takes a metric or a measure, not both")
+        if self.at_least is None and self.at_most is None and self.max_worse is None:
+            raise ValueError("bounds nothing: set at_least, at_most or max_worse")
+        return self
+
+
+class DeltaOneSettings(Group):
+    """The rule of the claim."""
+
+    threshold_ppm: int = Field(10_000, ge=1, le=1_000_000)
+    alpha: str = Field("0.05", pattern=r"^0\.[0-9]{1,6}$")
+    min_items: int = Field(100, ge=1)
+    max_items: int = Field(2_000, ge=1)
+    max_unresolved_ppm: int = Field(10_000, ge=0, le=1_000_000)
+    seed: int = Field(0, ge=0)
+    permutations: int = Field(10_000, ge=100, le=10_000_000)
+    planned_discordance_ppm: int = Field(
+        200_000, ge=1, le=1_000_000, description="Share of items on which two programs are expected to differ."
+    )
+    target_gain_ppm: int = Field(100_000, ge=1, le=1_000_000, description="The gain that a holdout should show.")
+    min_power_ppm: int = Field(
+        500_000, ge=0, le=999_999, description="Least chance of showing it, below which a holdout is too small."
+    )
+    cluster_by: Literal["session", "contributor"] = Field(
+        "session", description="What is not independent: items of a session; or of a contributor, too."
+    )
+    category: str | None = Field(
+        None, description="The input or output by which the report divides; an output with few values when absent."
+    )
+    confidence: str | None = Field(None, description="The output that holds the program's own probability, 0 to 1.")
+    guardrails: dict[Name, GuardrailSettings] = Field({}, description="What must hold beside the gain, by name.")
+    max_regressions: int | None = Field(
+        None, ge=0, description="Most items on which a candidate may be worse than what serves; any number if absent."
+    )
+    regression_items: int = Field(500, ge=0, description="Most items of the certified regression set that are asked.")
+
+    @model_validator(mode="after")
+    def _guardrails_measure_something(self) -> DeltaOneSettings:
+        for name, rail in self.guardrails.items():
+            if rail.metric is None and rail.measure is None and name not in MEASURES:
+                raise ValueError(f"guardrails.{name}: name a metric, or a measure ({', '.join(MEASURES)})")
+            if rail.metric is not None and name in MEASURES:
+                raise ValueError(f"guardrails.{name}: the name belongs to a measure; call the metric otherwise")
+        return self
