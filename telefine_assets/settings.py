@@ -208,20 +208,6 @@ class Settings(BaseSettings):
         except KeyError:
             raise SettingsError(f"no program {name!r} in the settings; there are: {', '.join(self.programs)}") from None
 
-    def language_model(self, name: str | None = None) -> LmSettings:
-        """Settings of the model that programs run on, or of a further one by its name in ``lms``.
-
-        Raises:
-            SettingsError: when there is no such model; the message lists those there are.
-        """
-        if name is None:
-            return self.lm
-        try:
-            return self.lms[name]
-        except KeyError:
-            known = ", ".join(self.lms) or "none"
-            raise SettingsError(f"no language model {name!r} in the settings; in 'lms' there are: {known}") from None
-
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
     """The settings file: ``$TELEFINE_CONFIG``, or ``telefine.yaml`` in the working directory."""

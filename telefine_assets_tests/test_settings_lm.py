@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from telefine_assets.errors import TelefineError
 from telefine_assets.resources import LmResource, resources_for
-from telefine_assets.settings import Settings, SettingsError, load_settings
+from telefine_assets.settings import Settings, load_settings
 from telefine_assets.settings_lm import BudgetSettings, LmSettings
 
 SECRET = "sk-7f3a-not-to-be-shown"
@@ -31,13 +31,10 @@ def settings(tmp_path, monkeypatch) -> Settings:
     return load_settings(tmp_path / "telefine.yaml")
 
 
-def test_a_model_is_found_by_name_and_its_key_in_the_environment(settings, tmp_path):
-    assert settings.language_model() is settings.lm
-    assert settings.language_model("teacher").api_key.get_secret_value() == SECRET
-    assert settings.language_model("small").embedded.state_dir == tmp_path / "models"
+def test_a_models_paths_are_anchored_and_its_key_is_found_in_the_environment(settings, tmp_path):
+    assert settings.lms["teacher"].api_key.get_secret_value() == SECRET
+    assert settings.lms["small"].embedded.state_dir == tmp_path / "models"
     assert SECRET not in repr(settings)
-    with pytest.raises(SettingsError, match=r"'judge'.*small, teacher"):
-        settings.language_model("judge")
 
 
 def test_the_resource_gives_the_settings_back_and_shows_no_key(settings):
@@ -52,7 +49,7 @@ def test_the_resource_gives_the_settings_back_and_shows_no_key(settings):
     resource = resources_for(settings)["lm"]
     assert SECRET not in f"{resource!r} {resource}"
     assert dg.materialize([reads], resources={"lm": resource}).success
-    assert found == {name: settings.language_model(name) for name in found}
+    assert found == {name: settings.lms[name] if name else settings.lm for name in found}
 
 
 @pytest.mark.parametrize("cost", ["-1", "1.0000001", "1e3", "", "12,50", 12.5])
