@@ -215,7 +215,7 @@ class RacingSettings(Group):
     """Whether contenders that can hardly win any more are asked all validation items."""
 
     enabled: bool = True
-    first_items: int = Field(20, ge=2, description="Items of the first round; after it there are more for fewer.")
+    first_items: int = Field(16, ge=2, description="Items of the first round; after it there are more for fewer.")
 
 
 class IncrementalSettings(Group):
