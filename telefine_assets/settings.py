@@ -11,6 +11,7 @@ Precedence, highest first: environment, the chosen profile, the file, defaults.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -71,7 +72,18 @@ class StoreSettings(_Group):
 class LedgerSettings(_Group):
     """The append-only ledger, an SQLAlchemy URL."""
 
-    url: str = Field("", pattern=r"^$|^sqlite:///.+")
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        # A further @ or / would make another host of a part of the password, and errors name hosts.
+        if not re.fullmatch(r"|sqlite:///.+|postgresql\+psycopg://([^@/]*@)?[^@/]*/[^@]*", url):
+            raise ValueError(
+                "must be sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>; "
+                "write @ in a password as %40 and / as %2F"
+            )
+        return url
 
 
 class SignerSettings(_Group):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from telefine_assets.settings_group import Group, Name
 from telefine_assets.settings_metrics import MetricSettings
@@ -30,6 +31,8 @@ class GuardrailSettings(Group):
             raise ValueError("takes a metric or a measure, not both")
         if self.at_least is None and self.at_most is None and self.max_worse is None:
             raise ValueError("bounds nothing: set at_least, at_most or max_worse")
+        if self.statistic == "p95" and self.at_least is not None:
+            raise ValueError("at_least under p95 lets 95 % of the answers be bad: use the mean")
         return self
 
 
@@ -63,6 +66,13 @@ class DeltaOneSettings(Group):
     )
     regression_items: int = Field(500, ge=0, description="Most items of the certified regression set that are asked.")
 
+    @field_validator("alpha")
+    @classmethod
+    def _is_a_level(cls, alpha: str) -> str:
+        if not 0 < Decimal(alpha) < Decimal("0.5"):
+            raise ValueError("must lie between 0 and 0.5")
+        return alpha
+
     @model_validator(mode="after")
     def _guardrails_measure_something(self) -> DeltaOneSettings:
         for name, rail in self.guardrails.items():
@@ -70,4 +80,7 @@ class DeltaOneSettings(Group):
                 raise ValueError(f"guardrails.{name}: name a metric, or a measure ({', '.join(MEASURES)})")
             if rail.metric is not None and name in MEASURES:
                 raise ValueError(f"guardrails.{name}: the name belongs to a measure; call the metric otherwise")
+            more_is_better = rail.metric.direction == "higher" if rail.metric else (rail.measure or name) == "valid"
+            if rail.statistic == "p95" and rail.max_worse is not None and more_is_better:
+                raise ValueError(f"guardrails.{name}: max_worse under p95 compares the best answers: use the mean")
         return self

@@ -16,7 +16,8 @@ from telefine_assets.errors import TelefineError
 
 ADDRESSES = (("mlflow", "tracking_uri"), ("ledger", "url"), ("store", "uri"))
 """Settings that are URLs, and may carry a password."""
-_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]+(@)")
+# As far as the last @, since a password may hold one, but not from a port on; and libpq's own way to write one.
+_PASSWORD = re.compile(r"(://[^/@:\s]*:)(?!\d+/)\S+(@)|([?&](?:ssl)?password=)[^&\s]+")
 
 
 class SettingsError(TelefineError):
@@ -71,7 +72,7 @@ def has_password(address: str) -> bool:
 
 def without_password(address: str) -> str:
     """A URL that can be shown."""
-    return _PASSWORD.sub(r"\1**********\2", address)
+    return _PASSWORD.sub(r"\1\3**********\2", address)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class LmSettings(Group):
     temperature: float = Field(0.0, ge=0, le=2)
     max_tokens: int = Field(512, ge=1)
     calls_in_flight: int = Field(4, ge=1, le=256)
+    runs_at_once: int = Field(1, ge=1, le=64, description="Compiles and evaluations that ask it at once; others wait.")
     calls_per_minute: int | None = Field(None, ge=1, description="Most calls that a process makes in a minute.")
     num_retries: int = Field(8, ge=0, le=50, description="Of transient faults only: 408, 429, 5xx, cut connections.")
     timeout_seconds: float = Field(60.0, gt=0, description="Longest wait for a byte of an answer.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from telefine_assets.settings_group import Group, ImportPath, Name
 
@@ -26,6 +26,10 @@ OutputNames = Annotated[
 ]
 
 
+Direction = Literal["higher", "lower"]
+"""Which scores are better."""
+
+
 class _Metric(Group):
     """What all metrics share."""
 
@@ -42,7 +46,32 @@ class _Metric(Group):
         return self.model_dump(mode="json", exclude={"name"})
 
 
-class ExactMatch(_Metric):
+class _Comparing(_Metric):
+    """What the metrics share that compare an answer with its label."""
+
+    direction: ClassVar[Direction] = "higher"
+    labels: ClassVar[bool] = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compares(cls, value: Any) -> Any:
+        if isinstance(value, dict) and (said := {"direction", "labels"} & value.keys()):
+            raise ValueError(
+                f"compares with the label, and a higher score is better: leave out {' and '.join(sorted(said))}"
+            )
+        return value
+
+
+class _Judging(_Metric):
+    """What the metrics share that know by themselves what is good."""
+
+    direction: Direction = Field("higher", description="Which scores are better: 'lower' for a loss.")
+    labels: bool = Field(
+        True, description="False for a metric that scores any output: it is handed no label, and items need none."
+    )
+
+
+class ExactMatch(_Comparing):
     """Right when every output equals its label."""
 
     name: Literal["exact_match"] = "exact_match"
@@ -50,14 +79,14 @@ class ExactMatch(_Metric):
     case_sensitive: bool = False
 
 
-class F1(_Metric):
+class F1(_Comparing):
     """The words that answer and label share; the mean over outputs."""
 
     name: Literal["f1"] = "f1"
     fields: OutputNames = None
 
 
-class Contains(_Metric):
+class Contains(_Comparing):
     """Right when every label stands in its output as whole words."""
 
     name: Literal["contains"] = "contains"
@@ -65,7 +94,7 @@ class Contains(_Metric):
     case_sensitive: bool = False
 
 
-class Numeric(_Metric):
+class Numeric(_Comparing):
     """Right when the number is near enough: within one of the two tolerances."""
 
     name: Literal["numeric"] = "numeric"
@@ -74,7 +103,7 @@ class Numeric(_Metric):
     relative: Tolerance = Field("0", description="Share of the label's size.")
 
 
-class JsonMatch(_Metric):
+class JsonMatch(_Comparing):
     """Compares structures: objects, lists and what stands in them."""
 
     name: Literal["json_match"] = "json_match"
@@ -86,7 +115,7 @@ class JsonMatch(_Metric):
     case_sensitive: bool = False
 
 
-class LmJudge(_Metric):
+class LmJudge(_Judging):
     """Asks a language model whether the answer is right."""
 
     name: Literal["lm_judge"] = "lm_judge"
@@ -99,11 +128,11 @@ class LmJudge(_Metric):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Without the judge's name: the judge itself is bound, and known by its identity."""
-        return self.model_dump(mode="json", exclude={"name", "lm"})
+        """Without the judge's name (the judge itself is bound, and known by its identity) and the direction."""
+        return self.model_dump(mode="json", exclude={"name", "lm", "direction"})
 
 
-class Function(_Metric):
+class Function(_Judging):
     """A function of one's own."""
 
     name: Literal["function"] = "function"

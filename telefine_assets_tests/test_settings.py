@@ -5,11 +5,13 @@ import os
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from telefine_assets.resources import resources_for
+from telefine_assets.resources.storage import LedgerResource
 from telefine_assets.settings import SettingsError, load_settings, printable
 
 ROOT = Path(__file__).parents[1]
@@ -139,6 +141,7 @@ MISTAKES = [
     ({"programs/tickets/deltaone/alpha": 0.05}, "telefine.yaml: programs.tickets.deltaone.alpha = 0.05: ", "string"),
     ({"programs/tickets/compile/strategies": []}, "telefine.yaml: programs.tickets.compile.strategies = []: ", ""),
     ({"ledger/url": "mysql://x"}, "telefine.yaml: ledger.url = 'mysql://x': ", "sqlite:///"),
+    ({"ledger/url": "postgresql://h/db"}, "telefine.yaml: ledger.url = 'postgresql://h/db': ", "postgresql+psycopg://"),
     ({"profiles": ["big"]}, "telefine.yaml: profiles: ", "must map the name"),
     ({"profiles": {"big": "lm"}}, "telefine.yaml: profiles.big: ", "mapping"),
 ]
@@ -262,6 +265,13 @@ def test_keys_come_from_the_environment_and_are_never_shown(load, monkeypatch):
     assert masked["programs"]["tickets"]["split"]["key"] == "**********"
 
 
+PLACE = "postgresql+psycopg://{}db.internal/of_ours{}"
+ADDRESSES = [
+    (PLACE.format(f"ann:{SECRET}@", ""), PLACE.format("ann:**********@", "")),
+    (PLACE.format("", f"?user=ann&password={SECRET}&x=y"), PLACE.format("", "?user=ann&password=**********&x=y")),
+]
+
+
 @pytest.mark.parametrize(
     ("key", "variable"),
     [
@@ -271,19 +281,59 @@ def test_keys_come_from_the_environment_and_are_never_shown(load, monkeypatch):
     ],
 )
 def test_a_password_in_an_address_comes_from_the_environment_and_is_never_shown(load, monkeypatch, key, variable):
-    address = f"postgresql://ann:{SECRET}@db.internal/mlflow"
-    (line,) = mistakes(load, {key: address})
-    assert variable in line
+    for address, shown in ADDRESSES:
+        (line,) = mistakes(load, {key: address})
+        assert variable in line
+        assert SECRET not in line
+        monkeypatch.setenv(variable, address)
+        settings = load()
+        group, name = key.split("/")
+        assert getattr(getattr(settings, group), name) == address
+        assert printable(settings)[group][name] == shown
+        assert SECRET not in repr(
+            {name: str(each) for name, each in resources_for(settings).items() if name != "store"}
+        )
+        monkeypatch.delenv(variable)
+
+
+def test_a_run_reads_the_password_from_the_environment(load, monkeypatch):
+    address = ADDRESSES[0][0]
+    monkeypatch.setenv("TELEFINE_LEDGER__URL", address)
+    opened = []
+
+    @dg.asset
+    def looks(ledger: LedgerResource) -> None:
+        opened.append(ledger.url)
+
+    ledger = resources_for(load())["ledger"]
+    assert dg.materialize([looks], resources={"ledger": ledger}).success
+    assert opened == [address]
+
+
+@pytest.mark.parametrize("password", [f"{SECRET}@{SECRET}", f"{SECRET}/{SECRET}", f"@{SECRET}"])
+def test_a_password_that_would_be_cut_in_two_is_refused_and_not_shown(load, monkeypatch, password):
+    monkeypatch.setenv("TELEFINE_LEDGER__URL", f"postgresql+psycopg://ann:{password}@db.internal/ledger")
+    (line,) = mistakes(load)
+    assert "write @ in a password as %40 and / as %2F" in line
     assert SECRET not in line
-    monkeypatch.setenv(variable, address)
-    if key == "ledger/url":  # a kind of ledger that there is not
-        assert SECRET not in "".join(mistakes(load))
-        return
-    settings = load()
-    group, name = key.split("/")
-    assert getattr(getattr(settings, group), name) == address
-    assert printable(settings)[group][name] == "postgresql://ann:**********@db.internal/mlflow"
-    assert SECRET not in str(resources_for(settings)["tracking"])
+
+
+@pytest.mark.parametrize(
+    "address", ["https://mlflow.internal:5000/of@team", "https://mlflow.internal:5000/", "s3://b/a:b@c"]
+)
+def test_an_address_without_a_password_may_stand_in_the_file(load, address):
+    settings = load({"mlflow/tracking_uri": address})
+    assert printable(settings)["mlflow"]["tracking_uri"] == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql+psycopg://ann@db.internal:5432/ledger?sslmode=verify-full", "postgresql+psycopg:///ledger?host=/run"],
+)
+def test_a_ledger_may_be_in_postgresql(load, url):
+    settings = load({"ledger/url": url})
+    assert settings.ledger.url == url
+    assert resources_for(settings)["ledger"].url == url
 
 
 @pytest.mark.parametrize(

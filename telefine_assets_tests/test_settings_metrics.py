@@ -17,6 +17,10 @@ SETTINGS = TypeAdapter(MetricSettings)
         ({"name": "exact_match", "fields": ["team"]}, ExactMatch(fields=("team",))),
         ({"name": "numeric", "absolute": "0.01"}, Numeric(absolute="0.01")),
         ({"name": "function", "path": "a.b:c", "options": {"n": [1]}}, Function(path="a.b:c", options={"n": [1]})),
+        (
+            {"name": "function", "path": "a.b:c", "direction": "lower", "labels": False},
+            Function(path="a.b:c", direction="lower", labels=False),
+        ),
     ],
 )
 def test_a_metric_is_a_name_an_import_path_or_a_mapping(written, meant):
@@ -40,6 +44,9 @@ def test_a_metric_is_a_name_an_import_path_or_a_mapping(written, meant):
         ("lm_judge", "instructions"),
         ({"name": "lm_judge", "instructions": ""}, "at least 1"),
         ({"name": "lm_judge", "instructions": "x", "scale": "ten"}, "'yes_no' or 'one_to_five'"),
+        ({"name": "lm_judge", "instructions": "x", "direction": "down"}, "'higher' or 'lower'"),
+        *(({"name": name, "labels": False}, "compares with the label") for name in METRIC_NAMES[:5]),
+        *(({"name": name, "direction": "lower"}, "leave out direction") for name in METRIC_NAMES[:5]),
         (3, "dictionary"),
     ],
 )

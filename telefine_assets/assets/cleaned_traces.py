@@ -9,7 +9,7 @@ from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.ranges import Made, each_day
 from telefine_assets.resources.mlflow_runs import MlflowResource
-from telefine_assets.resources.storage import StoreResource
+from telefine_assets.resources.storage import LedgerResource, StoreResource
 
 STAGE = "cleaned_traces"
 
@@ -18,19 +18,19 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program.
 
     Its days share one index of inputs. Two runs that clean at the same time would
-    not see what the other places, so the pool lets one in.
+    not see what the other places, so they take turns.
     """
 
     @dg.asset(
         **line.look(STAGE, {"parquet"}, "2"),
         deps=[line.same_day("traces")],
         backfill_policy=dg.BackfillPolicy.single_run(),
-        pool=f"{line.name}_clusters",
         description="Traces with a label, an outcome, a contributor, a content cluster and a split; drops are counted.",
     )
     def cleaned_traces(
-        context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
+        context: dg.AssetExecutionContext, store: StoreResource, ledger: LedgerResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
+        from telefine_assets.ledger.turns import turn
         from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.days import clean_stored_day
         from telefine_assets.traces.records import cleaned_schema
@@ -52,7 +52,8 @@ def build(line: Line) -> dg.AssetsDefinition:
                 },
             )
 
-        return each_day(context, make)
+        with turn(ledger.open(), f"cleaning {line.name}", 1, context.log.info):
+            return each_day(context, make)
 
     return cleaned_traces
 

@@ -45,7 +45,7 @@ def build(line: Line) -> dg.AssetsDefinition:
 
         day, settings, records, evidence = context.partition_key, line.settings.compile, store.records, store.evidence
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
-        opened = lm.program(line.name, line.settings, ledger.open(), settings.budget)
+        opened = lm.program(line.name, line.settings, ledger.open(), context.log.info, settings.budget)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
 
             def compiled() -> dict[str, Any]:

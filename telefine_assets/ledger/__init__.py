@@ -1,1 +1,1 @@
-"""Append-only tables on SQLite: looks, log leaves, champions, payouts."""
+"""Append-only tables on SQLite or PostgreSQL: looks, log leaves, champions, payouts, answers, audit; and turns."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.sqlite import insert
 
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.schema import answers
 
-# Made once: making a statement costs more than running it.
+# Statements are made once: making one costs more than running it.
 _FIND = select(answers.c.response).where(answers.c.request_key == bindparam("key"))
-_KEEP = insert(answers).values(request_key=bindparam("key"), response=bindparam("answer")).on_conflict_do_nothing()
 
 
 class Answers:
@@ -27,8 +26,12 @@ class Answers:
     def __init__(self, ledger: Ledger) -> None:
         """Use ``ledger``."""
         self._engine = ledger.unhurried
-        # SQLite's own waiting for a writer is by naps of milliseconds.
-        self._writing = threading.Lock()
+        new = ledger.dialect.insert(answers).values(request_key=bindparam("key"), response=bindparam("answer"))
+        self._keep = new.on_conflict_do_nothing().returning(answers.c.request_key)
+        # SQLite's own waiting for a writer is by naps of milliseconds; PostgreSQL has many writers.
+        self._writing: AbstractContextManager[object] = (
+            threading.Lock() if ledger.dialect.name == "sqlite" else nullcontext()
+        )
 
     def find(self, request_key: str) -> str | None:
         """The answer to a request, or None when it was never answered."""
@@ -38,5 +41,5 @@ class Answers:
     def keep(self, request_key: str, response: str) -> str:
         """Keep an answer and return the one that stands: the first, if two came at once."""
         with self._writing, self._engine.connect() as connection:
-            added = connection.execute(_KEEP, {"key": request_key, "answer": response}).rowcount
+            added = connection.scalar(self._keep, {"key": request_key, "answer": response})
             return response if added else str(connection.scalar(_FIND, {"key": request_key}))

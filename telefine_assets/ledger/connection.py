@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger import schema
+from telefine_assets.ledger.dialects import DIALECTS, Dialect
+from telefine_assets.settings_file import without_password
 
 
 class LedgerError(TelefineError):
@@ -23,16 +28,25 @@ class Ledger:
         """Open ``url`` and make the tables if they are not there.
 
         Raises:
-            LedgerError: when the ledger was made by a newer Telefine.
+            LedgerError: when there is no such kind of ledger, the database cannot
+                be opened, or the ledger was made by another Telefine.
         """
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self._engine: Engine = create_engine(url, connect_args={"timeout": 60})
-        self.unhurried: Engine = create_engine(url, connect_args={"timeout": 60}, isolation_level="AUTOCOMMIT")
+        place, self.dialect = _place_of(url)
+        self.file = _file_of(place)
+        """SQLite's file; None in PostgreSQL, and in memory."""
+        if self.file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = _engine(place, self.dialect, self.dialect.careful)
+        self.unhurried = _engine(place, self.dialect, self.dialect.unhurried, isolation_level="AUTOCOMMIT")
         """For what could be had again: each statement commits by itself, and only a power cut can undo it."""
-        event.listen(self.unhurried, "connect", _leave_it_to_the_system)
-        event.listen(self._engine, "connect", _sqlite_settings)
-        event.listen(self._engine, "begin", _begin_immediate)
+        event.listen(self._engine, "begin", partial(_begin, self.dialect))
+        try:
+            self._make_tables()
+        except DBAPIError as error:
+            cause = " ".join(str(error.orig).split())
+            raise LedgerError(f"the ledger {without_password(url)} cannot be opened: {cause}") from error
+
+    def _make_tables(self) -> None:
         with self.writing() as connection:
             schema.metadata.create_all(connection)
             # Rows are only added, so a newer Telefine's version stands beside the older one.
@@ -53,9 +67,15 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction for reading."""
+        """A transaction for reading: all of it sees one moment."""
         with self._engine.connect().execution_options(reading=True) as connection:
             yield connection
+
+    def apart(self) -> Connection:
+        """A connection of its own, which lasts until it is closed and is no other thread's."""
+        connection = self.unhurried.connect()
+        connection.detach()
+        return connection
 
     def close(self) -> None:
         """Release the connections."""
@@ -63,23 +83,43 @@ class Ledger:
         self.unhurried.dispose()
 
 
-def _sqlite_settings(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    # Without it, INSERT OR REPLACE deletes a row behind the back of the append-only triggers.
-    cursor.execute("PRAGMA recursive_triggers=ON")
+def _place_of(url: str) -> tuple[URL, Dialect]:
+    try:
+        place = make_url(url)
+        return place, DIALECTS[place.drivername]
+    except (ArgumentError, ValueError, KeyError):
+        raise LedgerError(
+            f"ledger.url = {without_password(url)!r}: must be sqlite:///<file> "
+            "or postgresql+psycopg://<user>@<host>/<database>"
+        ) from None
+
+
+def _file_of(place: URL) -> Path | None:
+    in_file = place.drivername == "sqlite" and place.database not in (None, "", ":memory:")
+    return Path(str(place.database)) if in_file else None
+
+
+def _engine(place: URL, dialect: Dialect, statements: tuple[str, ...], **options: Any) -> Engine:
+    try:
+        engine = create_engine(place, **dialect.options, **options)
+    except ImportError as error:
+        raise LedgerError(
+            f"a ledger in PostgreSQL needs the package psycopg: install telefine-assets[postgres] ({error})"
+        ) from error
+    event.listen(engine, "connect", partial(_prepare, statements))
+    return engine
+
+
+def _prepare(statements: tuple[str, ...], connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
     cursor.close()
-    # The driver must not open transactions of its own: _begin_immediate does.
-    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.commit()
+    # The driver must not say how transactions begin: _begin does.
+    connection.isolation_level = None
 
 
-def _leave_it_to_the_system(connection: object, _record: object) -> None:
-    # With the write-ahead log a commit is then in the system's hands, which outlive the process.
-    connection.execute("PRAGMA synchronous=NORMAL")  # type: ignore[attr-defined]
-
-
-def _begin_immediate(connection: Connection) -> None:
-    """Take SQLite's write lock at once; a deferred one can fail when it is upgraded."""
+def _begin(dialect: Dialect, connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql(dialect.begin_reading if reading else dialect.begin_writing)

@@ -69,6 +69,11 @@ class Looks:
                 )
             return _recorded(row)
 
+    def number(self, look_key: str) -> int | None:
+        """The number of a look, or None while nothing of it was scored."""
+        with self._ledger.reading() as connection:
+            return connection.scalar(select(look_numbers.c.k).where(look_numbers.c.look_key == look_key))
+
     def next_k(self, program: str, epoch: int) -> int:
         """The number that the next look of ``epoch`` to be scored would have."""
         with self._ledger.reading() as connection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Column, Integer, MetaData, String, Table, Text, UniqueConstraint, event
+from collections.abc import Sequence
+
+from sqlalchemy import DDL, Column, Connection, Integer, MetaData, String, Table, Text, UniqueConstraint, event
 
 SCHEMA_VERSION = 2
 
@@ -121,6 +123,20 @@ answers = Table(
     Column("response", Text, nullable=False),
 )
 
+_FUNCTION = """
+    CREATE OR REPLACE FUNCTION telefine_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation';
+    END $$
+"""
+
+
+@event.listens_for(metadata, "before_create")
+def _make_function(_metadata: MetaData, connection: Connection, tables: Sequence[Table], **_: object) -> None:
+    # Only with a new table: replacing a function is for the role that owns it.
+    if tables and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_FUNCTION)
+
+
 for _table in metadata.sorted_tables:
     for _verb in ("UPDATE", "DELETE"):
         event.listen(
@@ -131,3 +147,11 @@ for _table in metadata.sorted_tables:
                 f"BEGIN SELECT RAISE(ABORT, '{_table.name} is append-only'); END"
             ).execute_if(dialect="sqlite"),
         )
+    event.listen(
+        _table,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER {_table.name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {_table.name} "
+            "EXECUTE FUNCTION telefine_append_only()"
+        ).execute_if(dialect="postgresql"),
+    )

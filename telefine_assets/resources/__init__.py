@@ -19,19 +19,23 @@ from telefine_assets.settings_file import has_password
 def resources_for(settings: Settings) -> dict[str, Any]:
     """The resources of a deployment, by the names that assets ask for."""
     return {
-        "store": StoreResource(uri=settings.store.uri),
-        "ledger": LedgerResource(url=settings.ledger.url),
+        "store": StoreResource(uri=_address("store", "uri", settings.store.uri)),
+        "ledger": LedgerResource(url=_address("ledger", "url", settings.ledger.url)),
         "lm": LmResource.of(settings),
         "signer": SignerResource.of(settings.signer, settings.deployment),
         "tracking": _tracking(settings),
     }
 
 
+def _address(group: str, name: str, address: str) -> Any:
+    """An address that Dagster may show: one with a password came from the environment, and is read there again."""
+    return dg.EnvVar(f"TELEFINE_{group}__{name}".upper()) if has_password(address) else address
+
+
 def _tracking(settings: Settings) -> MlflowResource:
     """MLflow, with a run for each asset partition or one for a whole Dagster run."""
-    uri = settings.mlflow.tracking_uri
     known: dict[str, Any] = {
-        "tracking_uri": dg.EnvVar("TELEFINE_MLFLOW__TRACKING_URI") if has_password(uri) else uri,
+        "tracking_uri": _address("mlflow", "tracking_uri", settings.mlflow.tracking_uri),
         "ui_url": settings.mlflow.ui_url,
         "artifacts": str(settings.home / "mlflow-artifacts"),
         "trace_source": settings.mlflow.trace_source,

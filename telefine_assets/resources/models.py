@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from telefine_assets.lm.budget import Budget
     from telefine_assets.lm.opening import OpenLm
     from telefine_assets.programs.compiling import Models
+    from telefine_assets.programs.metrics import Metric
     from telefine_assets.programs.spec import ProgramSpec
+    from telefine_assets.settings_metrics import AnyMetric
 
 MAIN = "lm"
 
@@ -72,19 +74,38 @@ class LmResource(dg.ConfigurableResource):
 
     @contextmanager
     def program(
-        self, name: str, settings: ProgramSettings, ledger: Ledger, limits: BudgetSettings | None = None
+        self,
+        name: str,
+        settings: ProgramSettings,
+        ledger: Ledger,
+        say: Callable[[str], None],
+        limits: BudgetSettings | None = None,
     ) -> Iterator[tuple[ProgramSpec, Models]]:
-        """A program whose metric can ask its judge, and all models that its settings name, under one budget."""
+        """A program whose metrics can ask their judges, and all models that its settings name, under one budget.
+
+        Waits for its turn at each of the models; the budget's time begins after that.
+        """
+        from telefine_assets.ledger.turns import turn
         from telefine_assets.programs.compiling import Models
         from telefine_assets.programs.spec import load_spec
 
-        spec, budget = load_spec(name, settings), self.budget(limits or BudgetSettings())
+        spec, names = load_spec(name, settings), sorted({*settings.models_asked.values()})
         with ExitStack() as opened:
+            # All in one order, so that nobody waits for one who waits for him.
+            for each in (None, *names):
+                seats = self.settings(each).runs_at_once
+                opened.enter_context(turn(ledger, f"asking {each or MAIN}", seats, say))
+            budget = self.budget(limits or BudgetSettings())
             lm = opened.enter_context(self.open(ledger, budget))
-            names = sorted({*settings.models_asked.values()})
             others = {each: opened.enter_context(self.open(ledger, budget, each)) for each in names}
-            judge = others.get(getattr(settings.metric, "lm", None) or "", lm)
-            yield replace(spec, metric=spec.metric.bound(judge)), Models(lm, others)
+
+            def bound(metric: Metric, written: AnyMetric | None) -> Metric:
+                return metric.bound(others.get(getattr(written, "lm", None) or "", lm))
+
+            rails = settings.deltaone.guardrails
+            guardrails = {rail: bound(metric, rails[rail].metric) for rail, metric in spec.guardrails.items()}
+            spec = replace(spec, metric=bound(spec.metric, settings.metric), guardrails=guardrails)
+            yield spec, Models(lm, others)
 
     def identity(self) -> dict[str, str]:
         """What decides the answers of the model that programs run on."""

@@ -1,10 +1,12 @@
 """Answers of language models: asked for once, and the first one stands."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
 from telefine_assets.ledger.answers import Answers
+from telefine_assets.ledger.connection import Ledger
 
 
 @pytest.fixture
@@ -29,3 +31,16 @@ def test_threads_that_ask_the_same_at_once_all_get_the_one_that_stands(answers):
     with ThreadPoolExecutor(4) as pool:
         standing = set(pool.map(lambda number: answers.keep("request", f"answer {number}"), range(20)))
     assert standing == {answers.find("request")}
+
+
+def test_an_answer_comes_back_letter_by_letter(answers):
+    for at, text in enumerate(['{"text": "\\u0000"}', "100 %s :key", "\U0001f600 \u202e", "x" * 1_000_000]):
+        assert answers.keep(f"request {at}", text) == text
+        assert answers.find(f"request {at}") == text
+
+
+def test_what_one_process_was_answered_all_others_find(answers, url):
+    answers.keep("request", "answer")
+    with closing(Ledger(url)) as other:
+        assert Answers(other).find("request") == "answer"
+        assert Answers(other).keep("request", "another") == "answer"

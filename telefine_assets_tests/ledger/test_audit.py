@@ -1,7 +1,5 @@
 """The audit log: one chain, in which every change shows."""
 
-import multiprocessing
-import sqlite3
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,6 +9,7 @@ import pytest
 from telefine_assets.ledger.audit import BEFORE_THE_FIRST, Audit
 from telefine_assets.ledger.connection import Ledger, LedgerError
 from telefine_assets.ledger.records import AuditEntry
+from telefine_assets_tests.ledger.workers import append, workers
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 COLUMNS = ("seq", "at", "actor", "action", "subject", "details", "previous", "digest")
@@ -18,12 +17,6 @@ COLUMNS = ("seq", "at", "actor", "action", "subject", "details", "previous", "di
 
 def entry(number: int, subject: str = "tickets") -> AuditEntry:
     return AuditEntry("ann", "promoted by hand", subject, {"version": f"v{number}", "reason": "faster"})
-
-
-def append_some(url: str, count: int, actor: str) -> None:
-    audit = Audit(Ledger(url))
-    for number in range(count):
-        audit.append(AuditEntry(actor, "promoted", "tickets", {"number": number}), NOON)
 
 
 @pytest.fixture
@@ -75,80 +68,88 @@ def test_a_time_without_a_zone_is_refused(audit):
     assert audit.rows() == []
 
 
-def edit(url: str, statement: str, *values: object) -> None:
-    """Change the file behind the ledger's back, triggers and all."""
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        for trigger in ("audit_no_update", "audit_no_delete"):
-            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
-        connection.execute(statement, values)
+@pytest.fixture
+def forger(stranger):
+    """A stranger whom no trigger stops."""
+    stranger.disarm("audit")
+    return stranger
 
 
-def raw(url: str, column: str, seq: int) -> bytes:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-        query = f"SELECT CAST({column} AS BLOB) FROM audit WHERE seq = ?"
-        return connection.execute(query, [seq]).fetchone()[0]
+def raw(stranger, column: str, seq: int) -> bytes:
+    as_bytes = {"sqlite": "CAST({} AS BLOB)", "postgresql": "convert_to({}, 'UTF8')"}[stranger.kind].format(column)
+    return stranger.run(f"SELECT {as_bytes} FROM audit WHERE seq = :seq", seq=seq).scalar_one()
+
+
+def overwrite(stranger, column: str, seq: int, value: bytes) -> None:
+    as_text = {"sqlite": "CAST(:value AS TEXT)", "postgresql": "convert_from(:value, 'UTF8')"}[stranger.kind]
+    stranger.run(f"UPDATE audit SET {column} = {as_text} WHERE seq = :seq", value=value, seq=seq)
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])
 @pytest.mark.parametrize("column", COLUMNS[1:])
-def test_any_byte_that_is_flipped_in_any_row_shows_and_the_row_is_named(three, url, seq, column):
-    whole = raw(url, column, seq)
-    for at in range(len(whole)):
-        # 128 makes what is no UTF-8 any more.
-        flipped = whole[:at] + bytes([whole[at] ^ (128 if at % 4 == 3 else 1)]) + whole[at + 1 :]
-        edit(url, f"UPDATE audit SET {column} = CAST(? AS TEXT) WHERE seq = ?", flipped, seq)
+def test_any_byte_that_is_flipped_in_any_row_shows_and_the_row_is_named(three, forger, seq, column):
+    whole = raw(forger, column, seq)
+    # PostgreSQL takes no bytes that are not UTF-8; and one in five, so that this does not last.
+    step, odd = (1, 128) if forger.kind == "sqlite" else (5, 1)
+    for at in range(0, len(whole), step):
+        flipped = whole[:at] + bytes([whole[at] ^ (odd if at % 4 == 3 else 1)]) + whole[at + 1 :]
+        overwrite(forger, column, seq, flipped)
         with pytest.raises(LedgerError, match=rf"audit log: row {seq} (was changed|cannot be read)"):
             three.verify()
-    edit(url, f"UPDATE audit SET {column} = CAST(? AS TEXT) WHERE seq = ?", whole, seq)
+    overwrite(forger, column, seq, whole)
     assert three.verify() == 3
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])
-def test_a_row_with_another_number_shows(three, url, seq):
-    edit(url, "UPDATE audit SET seq = 9 WHERE seq = ?", seq)
+def test_a_row_with_another_number_shows(three, forger, seq):
+    forger.run("UPDATE audit SET seq = 9 WHERE seq = :seq", seq=seq)
     with pytest.raises(LedgerError, match=f"row {seq} is missing"):
         three.verify()
 
 
-def test_a_row_that_was_taken_out_shows(three, url):
-    edit(url, "DELETE FROM audit WHERE seq = 2")
+def test_a_row_that_was_taken_out_shows(three, forger):
+    forger.run("DELETE FROM audit WHERE seq = 2")
     with pytest.raises(LedgerError, match="row 2 is missing; what follows is row 3"):
         three.verify()
 
 
-def test_a_row_that_was_written_anew_with_a_right_digest_shows_in_the_next(three, url, tmp_path):
-    forged = Audit(Ledger(f"sqlite:///{tmp_path}/forged.db"))
-    forged.append(entry(0), NOON)
-    row = forged.append(entry(7), NOON)
-    edit(
-        url,
-        "UPDATE audit SET details = ?, at = ?, previous = ?, digest = ? WHERE seq = 2",
-        '{"reason":"faster","version":"v7"}',
-        row.at,
-        row.previous,
-        row.digest,
+def test_a_row_that_was_written_anew_with_a_right_digest_shows_in_the_next(three, forger, new_url):
+    with closing(Ledger(new_url())) as other:
+        forged = Audit(other)
+        forged.append(entry(0), NOON)
+        row = forged.append(entry(7), NOON)
+    forger.run(
+        "UPDATE audit SET details = :details, at = :at, previous = :previous, digest = :digest WHERE seq = 2",
+        details='{"reason":"faster","version":"v7"}',
+        at=row.at,
+        previous=row.previous,
+        digest=row.digest,
     )
     with pytest.raises(LedgerError, match="row 3 does not follow row 2"):
         three.verify()
 
 
-def test_rows_cut_off_at_the_end_show_to_whoever_kept_the_last_digest(three, url):
+def test_rows_cut_off_at_the_end_show_to_whoever_kept_the_last_digest(three, forger):
     last = three.rows()[-1].digest
     assert three.verify(last) == 3
-    edit(url, "DELETE FROM audit WHERE seq = 3")
+    forger.run("DELETE FROM audit WHERE seq = 3")
     assert three.verify() == 2
     with pytest.raises(LedgerError, match="rows after row 2 were cut off"):
         three.verify(last)
 
 
 def test_two_processes_and_two_threads_make_one_chain(ledger, url):
-    spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=append_some, args=(url, 20, f"process {each}")) for each in range(2)]
-    workers += [threading.Thread(target=append_some, args=(url, 20, f"thread {each}")) for each in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    threads = [threading.Thread(target=append, args=(ledger, f"thread {each}", 20)) for each in range(2)]
+    with workers(*[("append_when_told", url, f"process {each}", "20") for each in range(2)]) as processes:
+        for each in processes:
+            assert each.heard() == "ready"
+        for each in processes:
+            each.tell()
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert [each.ended() for each in processes] == [0, 0]
     rows = Audit(ledger).rows()
     assert Audit(ledger).verify() == 80
     assert [row.seq for row in rows] == list(range(1, 81))

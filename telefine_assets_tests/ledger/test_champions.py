@@ -1,9 +1,10 @@
 """Champions: the day decides which version a rerun is compared with, and no gain is new twice."""
 
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from telefine_assets.ledger import schema
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.champions import Champions
-from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.connection import LedgerError
 from telefine_assets.ledger.records import BY_HAND, ROLLBACK, Choice, Promotion
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -24,9 +25,9 @@ def champions(ledger):
     return Champions(ledger)
 
 
-def choose(champions: Champions, version: str, day: str, how: str = ROLLBACK):
-    last = champions.current("tickets")
-    choice = Choice("tickets", day, version, "it was wrong", "ann", how, last.seq if last else 0)
+def choose(champions: Champions, version: str, day: str, how: str = ROLLBACK, program: str = "tickets"):
+    last = champions.current(program)
+    choice = Choice(program, day, version, "it was wrong", "ann", how, last.seq if last else 0)
     return champions.choose(choice, NOON)
 
 
@@ -157,19 +158,20 @@ def test_the_database_itself_refuses_to_make_a_gain_new_again(champions, ledger)
         connection.execute(insert(schema.champions).values(**row, attestation="0x9", gain=1))
 
 
-@settings(max_examples=20, deadline=None)
+EXAMPLES = count()
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(["attested", "by hand", "rollback"]), st.integers(0, 7)), max_size=14))
-def test_whatever_is_chosen_in_between_each_height_is_new_once(tmp_path_factory, moves):
-    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('champions')}/ledger.db")
-    champions = Champions(ledger)
+def test_whatever_is_chosen_in_between_each_height_is_new_once(champions, moves):
+    program = f"program {next(EXAMPLES)}"
     for at, (how, which) in enumerate(moves):
-        now = champions.current("tickets")
+        now = champions.current(program)
         if how == "attested":
-            asked = Promotion("tickets", f"day {at:02}", f"v{which}", now.version if now else "v0", f"0x{at}")
-            champions.promote(asked, NOON)
+            before = now.version if now else "v0"
+            champions.promote(Promotion(program, f"day {at:02}", f"v{which}", before, f"{program} {at}"), NOON)
         else:
-            choose(champions, f"v{which}", f"day {at:02}", how)
-    gains = [each.gain for each in champions.history("tickets") if each.gain is not None]
-    highest = max((each.height for each in champions.history("tickets")), default=0)
-    assert gains == list(range(1, highest + 1))
-    ledger.close()
+            choose(champions, f"v{which}", f"day {at:02}", how, program)
+    history = champions.history(program)
+    highest = max((each.height for each in history), default=0)
+    assert [each.gain for each in history if each.gain is not None] == list(range(1, highest + 1))

@@ -1,34 +1,15 @@
 """Looks: every one is counted, none twice, and a holdout that paid off is never looked at again."""
 
-from multiprocessing import get_context
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.connection import LedgerError
 from telefine_assets.ledger.looks import Looks
-from telefine_assets.ledger.records import LookRequest
+from telefine_assets_tests.ledger.workers import intend, request, take, workers
 
 
 @pytest.fixture
 def looks(ledger):
     return Looks(ledger)
-
-
-def request(key: str, program: str = "tickets", day: str = "2026-11-02") -> LookRequest:
-    return LookRequest(program, day, "baseline", f"candidate-{key}", "exact_match", "0.05", key)
-
-
-def take(looks: Looks, key: str, program: str = "tickets"):
-    """A look as a run takes it: ask for the epoch, record, and begin to score."""
-    looks.record(request(key, program), epoch := looks.epoch(program, key)[0], f"items-{key}")
-    return looks.begin(key, epoch)
-
-
-def intend(looks: Looks, key: str, program: str = "tickets"):
-    """A look that comes as far as its record."""
-    return looks.record(request(key, program), looks.epoch(program, key)[0], f"items-{key}")
 
 
 def test_looks_of_an_epoch_are_counted_from_one(looks):
@@ -187,44 +168,42 @@ def test_the_extract_holds_the_looks_up_to_this_one_and_never_changes(looks):
     assert [row["look_key"] for row in looks.extract("tickets", "d")] == ["d"]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=14))
-def test_whatever_happens_k_has_no_gap_and_items_are_never_seen_in_two_epochs(tmp_path_factory, steps):
-    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('looks')}/ledger.db")
-    looks = Looks(ledger)
-    taken, ended = {}, set()
-    for number, reached in steps:
-        key = f"key{number}"
-        taken.setdefault(key, take(looks, key))
-        assert take(looks, key) == taken[key]
-        if key not in ended:
-            looks.conclude(key, reached, "report")
-            ended.add(key)
-    for epoch in {look.epoch for look in taken.values()}:
-        counted = sorted(look.k for look in taken.values() if look.epoch == epoch)
-        assert counted == list(range(1, len(counted) + 1))
-        newest = next(key for key, look in taken.items() if look.epoch == epoch)
-        retired = set(looks.epoch("tickets", newest)[1])
-        assert retired == {look.item_list for look in taken.values() if look.epoch < epoch}
-    ledger.close()
+# Other processes
 
 
-def look_ten_times(url: str, name: str, barrier, results) -> None:
-    """What one process does: open the ledger, wait for the other, and look."""
-    barrier.wait(30)
-    looks = Looks(Ledger(url))
-    results.put([take(looks, f"{name}{number}").k for number in range(10)])
+def test_processes_that_look_at_once_share_no_number_and_leave_none_out(looks, url):
+    orders = [[f"key {(7 * number + 3 * at) % 16}" for number in range(10)] for at in range(4)]
+    with workers(*[("look", url, *keys) for keys in orders]) as four:
+        for each in four:
+            assert each.heard() == "ready"
+        for each in four:
+            each.tell()
+        counted = {
+            pair for keys, each in zip(orders, four, strict=True) for pair in zip(keys, each.heard(), strict=True)
+        }
+        assert [each.ended() for each in four] == [0, 0, 0, 0]
+    numbers = dict(counted)
+    assert len(counted) == len(numbers), "a look has the same number wherever it is taken"
+    assert sorted(numbers.values()) == list(range(1, 17))
+    assert {key: looks.number(key) for key in numbers} == numbers
 
 
-def test_two_processes_that_look_at_once_never_share_a_number(url):
-    context = get_context("spawn")
-    barrier, results = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=look_ten_times, args=(url, name, barrier, results)) for name in "ab"]
-    for process in processes:
-        process.start()
-    counted = [results.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join(30)
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert sorted(counted[0] + counted[1]) == list(range(1, 21))
-    assert all(each == sorted(each) for each in counted)
+def test_a_look_whose_process_was_killed_before_it_scored_gives_way_to_whichever_is_next(looks, url):
+    with workers(("only_record", url, "a")) as (killed,):
+        assert killed.heard() == "recorded"
+    assert take(looks, "b").k == 1
+    assert take(looks, "a").k == 2
+
+
+def test_a_look_whose_process_was_killed_while_it_scored_keeps_its_number(looks, url):
+    with workers(("only_begin", url, "a")) as (killed,):
+        assert killed.heard() == 1
+    assert take(looks, "b").k == 2
+    assert take(looks, "a").k == 1
+
+
+def test_a_process_that_is_killed_while_it_writes_wrote_nothing_and_keeps_nobody_waiting(looks, url):
+    with workers(("never_commit", url, "a")) as (killed,):
+        assert killed.heard() == "written"
+    assert take(looks, "b").k == 1
+    assert looks.number("a") is None

