@@ -33,8 +33,10 @@ class KnnLm:
         failed: requests that a fault hit.
         prompts: the prompts, in order of arrival.
         fail_share: share of different prompts that fail when they are asked for the
-            first time, a third each with HTTP 429, with a connection cut before the
-            answer, and with one cut in the middle of it.
+            first time, in equal parts with HTTP 429, with a connection cut before the
+            answer, with one cut in the middle of it, and with an answer that is slow.
+        slow_seconds: how long a slow answer takes, to be set to more than clients
+            wait; at 0 no answer is slow.
         refuses: prompts for which this is true fail with HTTP 429 every time.
         instead: its text, if any, is the answer to a prompt.
         too_long: prompts for which this is true are refused with HTTP 400.
@@ -50,6 +52,7 @@ class KnnLm:
         self.failed = 0
         self.prompts: list[str] = []
         self.fail_share = 0.0
+        self.slow_seconds = 0.0
         self.refuses: Callable[[str], bool] = lambda prompt: False
         self.instead: Callable[[str], str | None] = lambda prompt: None
         self.always: tuple[int, str] | None = None
@@ -61,7 +64,8 @@ class KnnLm:
         self._lock = threading.Lock()
 
     def fault(self, prompt: str) -> str | None:
-        """Count a request; ``429``, ``cut``, ``half`` or nothing is to happen to it."""
+        """Count a request; ``429``, ``cut``, ``half``, ``slow`` or nothing is to happen to it."""
+        kinds = ("429", "cut", "half", "slow") if self.slow_seconds else ("429", "cut", "half")
         chance = int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt}".encode()).digest()[:8], "big")
         with self._lock:
             first = prompt not in self._asked
@@ -71,8 +75,8 @@ class KnnLm:
             kind = None
             if self.refuses(prompt):
                 kind = "429"
-            elif first and chance // 3 % 1_000_000 < self.fail_share * 1_000_000:
-                kind = ("429", "cut", "half")[chance % 3]
+            elif first and chance // len(kinds) % 1_000_000 < self.fail_share * 1_000_000:
+                kind = kinds[chance % len(kinds)]
             self.failed += kind is not None
             return kind
 
@@ -141,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         prompt = "\n\n".join(message["content"] for message in body["messages"])
         lm = self.server.lm
         fault = lm.fault(prompt)
-        time.sleep(lm.latency_seconds)
+        time.sleep(lm.slow_seconds if fault == "slow" else lm.latency_seconds)
         if lm.too_long(prompt):
             self._send(400, {"error": {"message": "the prompt is too long", "type": "invalid_request_error"}})
         elif lm.always:

@@ -80,6 +80,35 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
+TAKEN = ("latency_ms", "tokens", "cost_micros")
+
+
+def taken(milliseconds: int, spent: Spent) -> dict[str, int]:
+    """What one answer took, by the names of ``TAKEN``; what is not known has no entry."""
+    values = dict(zip(TAKEN, (milliseconds, spent.tokens, spent.cost_micros), strict=True))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class Bill:
+    """What answers took when they were first asked for, remembered ones included. Threads may share one.
+
+    Other than what was spent, this does not depend on what the journal knew before.
+    """
+
+    def __init__(self) -> None:
+        """Start from nothing."""
+        self._answers: list[dict[str, int]] = []
+
+    def add(self, took: dict[str, int]) -> None:
+        """Add an answer; nothing is known of one that did not come."""
+        self._answers.append(took)
+
+    def measures(self) -> dict[str, int]:
+        """The sums by the names of ``TAKEN``; one that is not known of every answer has no entry."""
+        answers = list(self._answers)
+        return {name: sum(each[name] for each in answers) for name in TAKEN if all(name in each for each in answers)}
+
+
 class Meter:
     """What was spent under each label. Threads may share one."""
 

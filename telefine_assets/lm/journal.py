@@ -29,11 +29,11 @@ from dspy.utils.exceptions import (
 
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.lm.asking import Wire, sample_number
-from telefine_assets.lm.budget import Budget, Meter, Spent, Unreachable
+from telefine_assets.lm.budget import Bill, Budget, Meter, Spent, Unreachable, taken
 from telefine_assets.lm.retrying import Retrying
 
-LABEL = "telefine_counted_under"
-"""DSPy hands its settings, and so this one, on to the threads that it starts; context variables it does not."""
+LABEL, BILL = "telefine_counted_under", "telefine_bill"
+"""DSPy hands its settings, and so these, on to the threads that it starts; context variables it does not."""
 
 
 class AnswerJournal(Protocol):
@@ -109,7 +109,7 @@ class JournalEngine:
 
     def complete(self, request: Any) -> Any:
         """Answer from the journal, or ask and remember."""
-        label = dspy.settings.get(LABEL) or ""
+        label, bill = dspy.settings.get(LABEL) or "", dspy.settings.get(BILL)
         rollout, candidate = sample_number()
         text = json.dumps(request_to_dict(request), sort_keys=True, ensure_ascii=False)
         sample = json.dumps([rollout, candidate], default=repr)
@@ -117,14 +117,19 @@ class JournalEngine:
         try:
             if self._journal is None:
                 self._budget.start()
-                return self._ask(request, key, label)
-            kept, mine = self._flights.join(key, lambda: self._known(request, key, label))
+                response, took = self._ask(request, key, label)
+            else:
+                kept, mine = self._flights.join(key, lambda: self._known(request, key, label))
+                if not mine:
+                    self.meter.add(label, Spent(remembered=1))
+                row = json.loads(kept)
+                response, took = response_from_dict(row["response"]), row["took"]
         except LMError as error:
             self._note(error, label)
+            _bill(bill, {})  # what it took to be refused, nobody remembers
             raise
-        if not mine:
-            self.meter.add(label, Spent(remembered=1))
-        return response_from_dict(json.loads(kept))
+        _bill(bill, took)
+        return response
 
     def check(self) -> None:
         """Raise what DSPy may have swallowed since the last check.
@@ -145,8 +150,9 @@ class JournalEngine:
         if kept is not None:
             self.meter.add(label, Spent(remembered=1))
             return kept
-        response = response_to_dict(self._ask(request, key, label))
-        return self._journal.keep(key, json.dumps(response, sort_keys=True))
+        response, took = self._ask(request, key, label)
+        row = {"response": response_to_dict(response), "took": took}
+        return self._journal.keep(key, json.dumps(row, sort_keys=True))
 
     def _charge(self, key: str) -> None:
         """A question counts once, whoever answers it: a run that was killed ends where it would have ended."""
@@ -154,15 +160,22 @@ class JournalEngine:
             self._budget.start()
             self._charged.add(key)  # one thread at a time has this key
 
-    def _ask(self, request: Any, key: str, label: str) -> Any:
+    def _ask(self, request: Any, key: str, label: str) -> tuple[Any, dict[str, int]]:
+        """The response, and what the attempt took that it came by."""
         spent = Spent(calls=1)  # one without an answer: nobody says what it used
         try:
-            send, once_more = partial(self._wire.send, request), partial(self.meter.add, label, Spent(retried=1))
-            response, spent = self._retrying.call(send, key, once_more)
+            send, once_more = partial(self._send, request), partial(self.meter.add, label, Spent(retried=1))
+            response, spent, milliseconds = self._retrying.call(send, key, once_more)
         finally:
             self.meter.add(label, spent)
             self._budget.settle(spent)
-        return response
+        return response, taken(milliseconds, spent)
+
+    def _send(self, request: Any) -> tuple[Any, Spent, int]:
+        """One attempt, timed: waiting for one's turn and before another attempt is no time of the model's."""
+        begun = self._budget.clock()
+        response, spent = self._wire.send(request)
+        return response, spent, round((self._budget.clock() - begun) * 1000)
 
     def _note(self, error: LMError, label: str) -> None:
         """Remember that the model was out of reach, unless the question itself was at fault."""
@@ -173,6 +186,11 @@ class JournalEngine:
                 f"the language model did not answer ({type(error).__name__}: {reason}); see that it can be reached "
                 "and that its key is right, then run again: every answer is kept"
             )
+
+
+def _bill(bill: Bill | None, took: dict[str, int]) -> None:
+    if bill is not None:
+        bill.add(took)
 
 
 class Flights:

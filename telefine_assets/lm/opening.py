@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
-from telefine_assets.lm.budget import Budget, BudgetSpent, BudgetUnknown, DeadlinePassed, Spent, Unreachable
+from telefine_assets.lm.budget import Bill, Budget, BudgetSpent, BudgetUnknown, DeadlinePassed, Spent, Unreachable
 from telefine_assets.lm.retrying import Gate, Retrying
 from telefine_assets.lm.untraced import untraced, untraced_modules
 from telefine_assets.settings_lm import LmSettings, PriceSettings
@@ -64,6 +64,20 @@ class OpenLm:
 
         with dspy.context(**{LABEL: label}):
             yield
+
+    @contextmanager
+    def measuring(self) -> Iterator[Bill]:
+        """Sum up what the answers took that this block gets, of any model, when they were first asked for.
+
+        Threads that DSPy starts in the block are summed up too; others, if they run in a copy of its context.
+        """
+        import dspy
+
+        from telefine_assets.lm.journal import BILL
+
+        bill = Bill()
+        with dspy.context(**{BILL: bill}):
+            yield bill
 
     @property
     def spent(self) -> Spent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Item:
-    """One labelled input: the first trace of its content cluster."""
+    """One input with its label: the first trace of its content cluster."""
 
     cluster: str
     content: str
@@ -28,6 +28,7 @@ class Item:
     trace_digest: str
     inputs: dict[str, Any]
     label: dict[str, Any]
+    """Right values by output field; empty where the metric needs none."""
     label_source: str
     quality_ppm: int
     contributor: str | None
@@ -57,6 +58,7 @@ def items_of(
     seed: int,
     without: Container[str] = (),
     types: FieldTypes | None = None,
+    judge: str | None = None,
 ) -> list[Item]:
     """The items of one side, at most ``limit`` of them.
 
@@ -64,14 +66,16 @@ def items_of(
     than ``limit``, a seeded hash of the cluster chooses, so that the choice
     depends neither on the order of rows nor on the other clusters. That hash is
     also the order in which the items are returned. ``without`` leaves out
-    clusters; ``types`` are those of the program's fields.
+    clusters; ``types`` are those of the program's fields. ``judge`` names a
+    metric that needs no label: the items then have none, and it is their source.
     """
     firsts: dict[str, CleanedTrace] = {}
     for trace in sorted(cleaned, key=lambda each: (each.arrival_ms, each.trace_id)):
         if trace.split == split and trace.cluster not in without:
             firsts.setdefault(trace.cluster, trace)
     chosen = sorted(firsts.values(), key=lambda each: _rank(each.cluster, split, seed))[:limit]
-    return [_item(trace, types) for trace in chosen]
+    items = [_item(trace, types) for trace in chosen]
+    return items if judge is None else [replace(item, label={}, label_source=f"metric:{judge}") for item in items]
 
 
 def dataset_digest(items: Sequence[Item]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class ProgramSpec:
     """Predictor name -> its field names with types, as JSON values."""
     metric: Metric
     metric_name: str
+    guardrails: Mapping[str, Metric] = field(default_factory=dict)
+    """The metrics among the guardrails, by name."""
 
     @cached_property
     def types(self) -> FieldTypes:
@@ -90,6 +92,11 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
         signatures={key: describe_signature(predictor.signature) for key, predictor in predictors},
         metric=metric_named(settings.metric, f"programs.{name}.metric", fields.outputs),
         metric_name=settings.metric.label,
+        guardrails={
+            rail: metric_named(bound.metric, f"programs.{name}.deltaone.guardrails.{rail}.metric", fields.outputs)
+            for rail, bound in settings.deltaone.guardrails.items()
+            if bound.metric is not None
+        },
     )
 
 

@@ -15,6 +15,19 @@ from telefine_assets_tests.knn_lm import KnnLm, lm_settings
 from telefine_assets_tests.programs.tickets import build
 
 
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @contextmanager
 def journaled(url: str, knn: KnnLm, budget: Budget | dict | None = None, **changes: Any) -> Iterator[OpenLm]:
     """The stand-in with the journal at ``url``; ``budget`` may be written as in the settings."""

@@ -13,7 +13,7 @@ from telefine_assets.lm.budget import Budget, BudgetSpent, BudgetUnknown, Deadli
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.settings_lm import BudgetSettings
 from telefine_assets_tests.knn_lm import knn_lm, lm_settings
-from telefine_assets_tests.lm.opened import ask, journaled
+from telefine_assets_tests.lm.opened import Clock, ask, journaled
 from telefine_assets_tests.programs.tickets import build, tickets
 
 PRICE = {"input_per_million": "0.15", "output_per_million": "1000"}
@@ -22,19 +22,6 @@ PRICE = {"input_per_million": "0.15", "output_per_million": "1000"}
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path / 'ledger.db'}"
-
-
-class Clock:
-    """A clock that moves only when somebody sleeps."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 def ask_all(lm, count, threads=8):

@@ -212,6 +212,20 @@ def test_with_a_quarter_of_all_calls_failing_once_every_answer_comes_and_is_the_
     assert shaky == quiet
 
 
+def test_answers_that_come_too_late_are_faults_that_pass_too(url, knn):
+    with journaled(url, knn) as lm:
+        quiet = [ask(lm, text) for text, _ in tickets(8)]
+    knn.forget()
+    knn.fail_share, knn.slow_seconds = 1.0, 2.0
+    kinds, faults = [], type(knn).fault
+    knn.fault = lambda prompt: (kinds.append(faults(knn, prompt)), kinds[-1])[1]
+    with open_lm(lm_settings(knn, timeout_seconds=0.5, num_retries=3)) as lm:
+        assert [ask(lm, text) for text, _ in tickets(8)] == quiet
+        lm.check()
+        assert lm.spent.retried >= knn.failed == 8
+    assert {"429", "cut", "half", "slow"} < set(kinds)
+
+
 ASKER = """
 import sys
 from types import SimpleNamespace

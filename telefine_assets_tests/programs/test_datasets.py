@@ -71,6 +71,18 @@ def test_what_is_left_out_leaves_the_others_in_their_order():
     assert items_of(cleaned, "holdout", 1000, 0, without=gone) == every[1::2]
 
 
+def test_for_a_metric_that_needs_no_label_items_have_none_and_the_metric_is_their_source():
+    cleaned = cleaned_tickets(60)
+    accepted = [replace(trace, label_source="output:score") for trace in cleaned]
+    free = items_of(accepted, "holdout", 1000, 0, judge="kindness")
+    assert [item.cluster for item in free] == [item.cluster for item in items_of(cleaned, "holdout", 1000, 0)]
+    assert {(str(item.label), item.label_source) for item in free} == {("{}", "metric:kindness")}
+    assert [dict(item.example().inputs()) for item in free] == [item.inputs for item in free]
+    # Whatever the program itself once said, it is no part of what is compared.
+    other = [replace(trace, label='{"team": "another"}', label_source="expectation:HUMAN:ann") for trace in cleaned]
+    assert dataset_digest(free) == dataset_digest(items_of(other, "holdout", 1000, 0, judge="kindness"))
+
+
 def test_the_digest_of_a_dataset_changes_with_a_label_its_source_and_the_order():
     one = items_of(cleaned_tickets(30), "train", 1000, 0)
     others = [one[1:], one[::-1]]

@@ -45,6 +45,17 @@ def test_fields_are_read_off_the_programs_signature():
     assert spec.metric.function is exact_match
 
 
+def test_the_metrics_of_guardrails_are_found_with_it_and_refused_by_their_setting():
+    rails = {"safe": {"metric": f"{HERE}:own_metric", "at_least": 1}, "latency_ms": {"at_most": 9}}
+    spec = tickets_spec(deltaone={"guardrails": rails})
+    assert {name: metric.function for name, metric in spec.guardrails.items()} == {"safe": own_metric}
+    wrong = {"safe": {"metric": {"name": "f1", "fields": ["teem"]}, "at_least": 1}}
+    with pytest.raises(
+        TelefineError, match=r"^programs\.tickets\.deltaone\.guardrails\.safe\.metric: teem is no output"
+    ):
+        tickets_spec(deltaone={"guardrails": wrong})
+
+
 def typed():
     return dspy.ChainOfThought("letter, pages: list[str] -> team, urgent: bool")
 

@@ -51,6 +51,34 @@ def test_strategies_compete_on_the_same_validation_items_and_the_better_program_
     assert standings[tournament.winner.name].sum_ppm >= 0.9 * best
 
 
+def wrong_team(example, prediction, trace=None):
+    return 0.25 if prediction.team == example.team else 0.75
+
+
+def test_of_a_loss_the_smaller_wins(knn):
+    losses = tickets_spec(metric={"name": "function", "path": f"{__name__}:wrong_team", "direction": "lower"})
+    with opened(knn) as lm:
+        tournament = held(lm, [LABELED], spec=losses, racing={"enabled": False})
+        best = held(lm, [LABELED], racing={"enabled": False})
+    assert tournament.improved
+    assert tournament.winner.state == best.winner.state
+    won = sum(losses.metric.own_scale(answer.score_ppm) for answer in tournament.winner.answers)
+    assert won < losses.metric.own_scale(by_name(tournament)[BASELINE].mean_ppm) * 40
+
+
+@pytest.mark.parametrize("strategy", [BOOTSTRAP, SEARCH], ids=lambda each: each.strategy)
+def test_optimisers_make_the_same_programs_of_a_loss_as_of_what_is_left_of_it(knn, strategy):
+    loss = {"name": "function", "path": f"{__name__}:errs", "direction": "lower"}
+    with opened(knn) as lm:
+        one, other = (held(lm, [strategy], spec=spec) for spec in (SPEC, tickets_spec(metric=loss)))
+    assert (one.winner.state, one.standings) == (other.winner.state, other.standings)
+    assert one.improved
+
+
+def errs(example, prediction, trace=None):
+    return prediction.team != example.team
+
+
 def test_racing_asks_fewer_questions_and_its_winner_is_as_good(knn):
     strategies = [{**SEARCH.model_dump(), "candidates": 12}]
     asked, score = {}, {}
@@ -175,7 +203,7 @@ def test_a_baseline_that_chooses_among_its_demos_is_asked_as_it_serves(knn):
         won = held(lm, [{"strategy": "knn_few_shot", "k": 2}]).winner
         knn.prompts.clear()
         champion = make_version(SPEC, won.state, won.strategy, "", lm.identity)
-        tournament = held(lm, [LABELED], baseline=champion, validation=20)
+        tournament = held(lm, [LABELED], baseline=champion, validation=20, racing={"enabled": False})
     assert tournament.standings[0].demos == 2
     asked = [prompt.count("Team: ") for prompt in knn.prompts[:20]]
     assert asked == [2] * 20

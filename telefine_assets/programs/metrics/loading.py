@@ -22,6 +22,7 @@ BUILT_IN: dict[str, Callable[..., Any]] = {
     "json_match": matching.json_match,
     "lm_judge": lm_judge,
 }
+COMPARING = [function for name, function in BUILT_IN.items() if name != "lm_judge"]
 
 
 def metric_named(metric: str | AnyMetric, setting: str, outputs: Sequence[str] | None = None) -> Metric:
@@ -40,7 +41,17 @@ def metric_named(metric: str | AnyMetric, setting: str, outputs: Sequence[str] |
     if outputs is not None:
         _check_outputs(settings, setting, outputs)
     function = imported(settings.path, setting) if isinstance(settings, Function) else BUILT_IN[settings.name]
-    made = Metric(settings.label, function, settings.arguments, asks=_asks(settings))
+    if not settings.labels and function in COMPARING:
+        raise MetricError(f"{setting} = {settings.label!r}: compares with the label; leave out 'labels: false'")
+    arguments = settings.arguments | _answer(settings, outputs)
+    made = Metric(
+        settings.label,
+        function,
+        arguments,
+        asks=_asks(settings),
+        direction=settings.direction,
+        labels=settings.labels,
+    )
     try:
         _ = (made.source, made.arguments)
     except (TypeError, OSError) as error:
@@ -78,6 +89,13 @@ def _settings(name: str, setting: str) -> AnyMetric:
 
 def _asks(settings: AnyMetric) -> bool:
     return isinstance(settings, LmJudge) or (isinstance(settings, Function) and settings.lm is not None)
+
+
+def _answer(settings: AnyMetric, outputs: Sequence[str] | None) -> dict[str, Any]:
+    """The outputs that a judge sees whom no labels tell which they are; reasoning is none."""
+    if isinstance(settings, LmJudge) and not settings.labels and not settings.fields and outputs:
+        return {"fields": list(outputs)}
+    return {}
 
 
 def _check_outputs(settings: AnyMetric, setting: str, outputs: Sequence[str]) -> None:

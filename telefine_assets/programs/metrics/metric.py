@@ -15,6 +15,7 @@ from telefine_assets.errors import TelefineError
 from telefine_assets.lm.untraced import untraced, untraced_modules
 from telefine_assets.programs.metrics import values
 from telefine_assets.programs.metrics.scores import PPM, CannotJudge, MetricError, ppm_of
+from telefine_assets.settings_metrics import Direction
 
 if TYPE_CHECKING:
     from telefine_assets.lm.opening import OpenLm
@@ -29,7 +30,7 @@ class Judged:
     """What a metric made of an answer."""
 
     score_ppm: int | None
-    """In parts per million; None when the item could not be judged: missing, never 0."""
+    """In parts per million of the good direction; None when the item could not be judged: missing, never 0."""
     feedback: str | None
     """What the metric says of the answer, if anything."""
     outcome: str
@@ -51,6 +52,10 @@ class Metric:
     """Whether the function asks a language model; else it finds none in ``dspy.settings``."""
     judge_lm: OpenLm | None = None
     """The model that it asks, once it is bound."""
+    direction: Direction = "higher"
+    """``lower`` for a loss."""
+    labels: bool = True
+    """Whether it reads labels; else it is handed none, and can judge an item that has none."""
 
     def bound(self, judge: OpenLm) -> Metric:
         """This metric with ``judge`` as DSPy's language model; one that asks nobody stays as it is."""
@@ -66,18 +71,23 @@ class Metric:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the metric is: name, options, source code, and the judge's identity if it asks one.
+        """SHA-256 of what the metric is: name, options, source, direction, and the judge's identity if it asks one.
 
         Raises:
             MetricError: when it asks a model and none is bound.
         """
         identity = {"name": self.name, "options": json_value(dict(self.options)), "source": self.source}
+        identity |= {"direction": self.direction, "labels": self.labels}
         return digest_of(identity | {"judge": self._judge().identity if self.asks else None})
+
+    def own_scale(self, ppm: int) -> int:
+        """A score of :meth:`judge` on the metric's own scale, and back again: a loss is what is left of the whole."""
+        return ppm if self.direction == "higher" else PPM - ppm
 
     def judge(
         self, example: Any, prediction: Any, trace: Any = None, pred_name: str | None = None, pred_trace: Any = None
     ) -> Judged:
-        """Score an answer, or say why it cannot be scored.
+        """Score an answer in the good direction, or say why it cannot be scored.
 
         There is no score when the function raises :class:`CannotJudge`, when a
         language model that it asks cannot be reached, or says what cannot be read.
@@ -93,6 +103,8 @@ class Metric:
             MetricError: naming the item, when the metric breaks or returns what is not a score.
             TelefineError: what stops a run, such as a spent budget.
         """
+        if not self.labels:
+            example = example.inputs()
         try:
             returned = self._call((example, prediction, trace, pred_name, pred_trace))
         except CannotJudge as error:
@@ -102,7 +114,10 @@ class Metric:
         except Exception as error:
             if outcome := _no_answer(error):
                 return Judged(None, None, outcome)
-            raise MetricError(f"metric {self.name} raised {error!r} on the item {_shown(example)}") from error
+            unlabelled = "" if self.labels else "; it was handed no label, as 'labels' is false"
+            raise MetricError(
+                f"metric {self.name} raised {error!r} on the item {_shown(example)}{unlabelled}"
+            ) from error
         score, feedback = getattr(returned, "score", returned), getattr(returned, "feedback", None)
         try:
             ppm = ppm_of(score)
@@ -112,10 +127,10 @@ class Metric:
                 f"metric {self.name} returned {shown} on the item {_shown(example)}: {error}; it must return "
                 "True, False or a number in [0, 1], alone or as .score, or raise CannotJudge"
             ) from None
-        return Judged(ppm, None if feedback is None else str(feedback), SCORED)
+        return Judged(self.own_scale(ppm), None if feedback is None else str(feedback), SCORED)
 
     def ppm(self, example: Any, prediction: Any) -> int:
-        """The score in parts per million, for those who need one.
+        """The score of :meth:`judge` in parts per million, for those who need one.
 
         Raises:
             CannotJudge: when there is none (see :meth:`judge`).

@@ -56,7 +56,8 @@ class OptimiserMetric:
         if self.feedback:
             import dspy
 
-            return dspy.Prediction(score=score, feedback=judged.feedback or _told(example, prediction, judged))
+            told = judged.feedback or _told(example, prediction, judged, self.metric.labels)
+            return dspy.Prediction(score=score, feedback=told)
         if trace is not None:
             return judged.score_ppm is not None and judged.score_ppm >= self.threshold_ppm
         return score
@@ -67,13 +68,13 @@ class OptimiserMetric:
             raise self._fault
 
 
-def _told(example: Any, prediction: Any, judged: Judged) -> str:
-    """Feedback for a metric that gives none: the score, what was expected and what came."""
+def _told(example: Any, prediction: Any, judged: Judged, reads_labels: bool) -> str:
+    """Feedback for a metric that gives none: the score, what was expected (if that counts) and what came."""
     if judged.score_ppm is None:
         return f"This answer could not be judged: {judged.outcome}."
     lines = [f"This answer got a score of {judged.score_ppm / PPM}."]
     try:
-        labels = labels_of(example)
+        labels = labels_of(example) if reads_labels else {}
     except CannotJudge:
         labels = {}
     for name, label in labels.items():

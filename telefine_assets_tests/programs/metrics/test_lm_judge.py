@@ -77,6 +77,35 @@ def test_the_judge_sees_inputs_labels_and_answer_of_the_named_fields_and_the_ins
     assert "billing" not in prompt and "login" not in prompt
 
 
+def test_a_judge_that_needs_no_label_sees_the_programs_outputs_and_never_a_label(knn):
+    settings = LmJudge(instructions="It must be kind.", labels=False)
+    answered = dspy.Prediction(reasoning="they are cross", team="login", mood="calm")
+    with judge_lm(knn) as lm:
+        knn.instead = lambda prompt: "\n[[ ## reasoning ## ]]\nkind\n\n[[ ## verdict ## ]]\nyes\n"
+        metric = metric_named(settings, "here", ("team", "mood")).bound(lm)
+        assert metric.judge(EXAMPLE, answered) == Judged(PPM, "kind", "scored")
+        assert metric.judge(EXAMPLE.inputs(), answered) == Judged(PPM, "kind", "scored")
+    assert knn.prompts[0] == knn.prompts[1]
+    for text in ("It must be kind.", '{"ticket": "my card was charged"}', '{"mood": "calm", "team": "login"}'):
+        assert text in knn.prompts[0]
+    for text in ("billing", "angry", "expected", "cross"):
+        assert text not in knn.prompts[0]
+
+
+def test_a_judge_without_labels_may_be_shown_some_outputs_only(knn):
+    settings = LmJudge(instructions="It must be kind.", labels=False, fields=("mood",))
+    with judge_lm(knn) as lm:
+        metric_named(settings, "here", ("team", "mood")).bound(lm).judge(EXAMPLE, WRONG)
+    assert '{"mood": "angry"}' in knn.prompts[0]
+    assert "login" not in knn.prompts[0]
+
+
+def test_a_judge_of_faults_gives_a_loss(knn):
+    with judge_lm(knn) as lm:
+        metric = judge_metric(scale="one_to_five", direction="lower").bound(lm)
+        assert (metric.ppm(EXAMPLE, RIGHT), metric.ppm(EXAMPLE, WRONG)) == (0, 500_000)
+
+
 def test_the_same_question_is_asked_once_and_always_at_temperature_0(knn):
     journal = Journal()
     with judge_lm(knn, journal, temperature=0.9) as lm:
@@ -125,8 +154,10 @@ def test_the_judges_model_and_the_instructions_are_part_of_the_metric(knn):
             judge_metric().bound(other).digest,
             judge_metric(instructions="Be kind.").bound(lm).digest,
             judge_metric(scale="one_to_five").bound(lm).digest,
+            judge_metric(direction="lower").bound(lm).digest,
+            judge_metric(labels=False).bound(lm).digest,
         }
-        assert len(digests) == 4
+        assert len(digests) == 6
         assert judge_metric(lm="strict").bound(lm).digest == judge_metric().bound(lm).digest
 
 

@@ -36,6 +36,19 @@ def test_options_of_the_settings_reach_the_metric():
     assert (own.name, own.ppm(EXAMPLE, dspy.Prediction(team="Billing"))) == (f"{HERE}:strict", 500_000)
 
 
+def test_direction_and_need_of_labels_reach_the_metric_and_are_part_of_it():
+    plain, loss, free = (
+        metric_named(Function(path=f"{HERE}:strict", **said), "here")
+        for said in ({}, {"direction": "lower"}, {"labels": False})
+    )
+    assert [(each.direction, each.labels) for each in (plain, loss, free)] == [
+        ("higher", True),
+        ("lower", True),
+        ("higher", False),
+    ]
+    assert len({plain.digest, loss.digest, free.digest}) == 3
+
+
 def test_a_name_and_its_spelled_out_form_are_one_metric():
     assert metric_named("f1", "here").digest == metric_named(F1(), "there").digest
     assert metric_named(F1(fields=("team",)), "here").digest != metric_named("f1", "here").digest
@@ -60,6 +73,7 @@ def test_a_metric_whose_source_cannot_be_told_is_refused_before_anything_is_meas
         (Numeric(field="total"), "total is no output"),
         (Numeric(), "field is required"),
         (LmJudge(instructions="x", fields=("teem",)), "teem is no output"),
+        (Function(path="telefine_assets.programs.metrics:f1", labels=False), "compares with the label"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_setting_and_the_cure(metric, says):

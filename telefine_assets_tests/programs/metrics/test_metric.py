@@ -165,6 +165,46 @@ def test_options_reach_the_function_and_those_left_out_keep_their_defaults():
     assert Metric("mine", with_options, {"bonus": 0.25}).ppm(EXAMPLE, RIGHT) == 750_000
 
 
+# Which way is good, and what is handed over
+
+
+def error_rate(example, prediction, trace=None):
+    return 0.25 if prediction.team == example.team else 1.0
+
+
+def test_a_loss_is_turned_round_once_and_can_be_turned_back():
+    loss = Metric("loss", error_rate, direction="lower")
+    assert (loss.ppm(EXAMPLE, RIGHT), loss.ppm(EXAMPLE, dspy.Prediction(team="login"))) == (750_000, 0)
+    assert loss.own_scale(loss.ppm(EXAMPLE, RIGHT)) == 250_000
+    assert Metric("score", error_rate).own_scale(250_000) == Metric("score", error_rate).ppm(EXAMPLE, RIGHT) == 250_000
+
+
+@given(st.integers(0, PPM), st.sampled_from(["higher", "lower"]))
+def test_turning_round_loses_nothing_and_keeps_a_missing_score_missing(ppm, direction):
+    metric = Metric("mine", lambda example, prediction, trace=None: Fraction(ppm, PPM), direction=direction)
+    assert metric.own_scale(metric.ppm(EXAMPLE, RIGHT)) == ppm
+    unsure = Metric("mine", raising(CannotJudge("no reference")).function, direction=direction)
+    assert unsure.judge(EXAMPLE, RIGHT).score_ppm is None
+
+
+def test_a_metric_that_needs_no_label_is_handed_none():
+    seen = []
+
+    def spy(example, prediction, trace=None):
+        seen.append(example)
+        return len(example.labels()) == 0
+
+    assert Metric("spy", spy, labels=False).ppm(EXAMPLE, RIGHT) == PPM
+    assert [dict(example) for example in seen] == [{"ticket": "my card was charged"}]
+    assert Metric("spy", spy).ppm(EXAMPLE, RIGHT) == 0
+    assert EXAMPLE.team == "billing"
+
+
+def test_a_metric_that_reads_a_label_that_it_said_it_does_not_need_is_told_so():
+    with pytest.raises(MetricError, match="handed no label, as 'labels' is false"):
+        Metric("mine", error_rate, labels=False).judge(EXAMPLE, RIGHT)
+
+
 # What a metric is
 
 
@@ -175,8 +215,10 @@ def test_a_metric_is_known_by_its_name_its_options_and_its_code():
         Metric("same", exact_match).digest,
         Metric("exact_match", exact_match, {"case_sensitive": True}).digest,
         Metric("exact_match", dspys).digest,
+        Metric("exact_match", exact_match, direction="lower").digest,
+        Metric("exact_match", exact_match, labels=False).digest,
     ]
-    assert len(set(digests)) == 4
+    assert len(set(digests)) == 6
     assert Metric("exact_match", exact_match).digest == plain.digest
 
 

@@ -40,6 +40,20 @@ def test_a_program_that_broke_scores_nothing():
     assert Metric("exact_match", exact_match).for_optimisers()(EXAMPLE, None) == 0.0
 
 
+def test_of_a_loss_optimisers_see_what_they_can_maximise():
+    loss = Metric("loss", lambda example, prediction, trace=None: prediction.team != "billing", direction="lower")
+    metric = loss.for_optimisers()
+    assert (metric(EXAMPLE, RIGHT, STEPS), metric(EXAMPLE, WRONG, STEPS)) == (True, False)
+    assert (metric(EXAMPLE, RIGHT), metric(EXAMPLE, WRONG), metric(EXAMPLE, None)) == (1.0, 0.0, 0.0)
+    assert loss.for_optimisers(feedback=True)(EXAMPLE, RIGHT).score == 1.0
+
+
+def test_gepa_is_told_no_label_by_a_metric_that_needs_none():
+    brief = Metric("brief", lambda example, prediction, trace=None: 0.5, labels=False)
+    said = brief.for_optimisers(feedback=True)(EXAMPLE, WRONG, STEPS, "sort", STEPS)
+    assert said.feedback == "This answer got a score of 0.5."
+
+
 def test_gepa_gets_a_score_and_words():
     metric = Metric("exact_match", exact_match).for_optimisers(feedback=True)
     dspy.GEPA(metric=metric, max_metric_calls=1, reflection_lm=dspy.LM("openai/none"))  # refuses other functions
