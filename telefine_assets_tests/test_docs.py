@@ -64,6 +64,14 @@ def test_the_settings_in_the_guides_to_compiling_and_metrics_are_valid(tmp_path)
         assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.budget.max_cost == "5.00"
 
 
+def test_the_settings_in_the_guide_to_deltaone_are_valid(tmp_path):
+    (tutorial,), (rule,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "deltaone"))
+    values = yaml.safe_load(tutorial)
+    values["programs"]["triage"] |= yaml.safe_load(rule)
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert set(load_settings(tmp_path / "telefine.yaml").program("triage").deltaone.guardrails) > {"valid", "polite"}
+
+
 def test_the_guides_name_every_strategy_and_metric():
     from telefine_assets.programs.metrics.loading import BUILT_IN as METRICS
     from telefine_assets.settings_compile import BUILT_IN
@@ -94,3 +102,10 @@ def test_the_program_in_the_tutorial_can_be_loaded(tmp_path, monkeypatch):
 
 def test_the_settings_of_this_checkout_are_valid():
     assert list(load_settings(ROOT / "telefine.yaml").programs) == ["film_reviews"]
+
+
+def test_the_guide_to_deltaone_names_every_code_that_may_be_shown():
+    from telefine_assets.deltaone.decision import NOT_REACHED, PUBLIC_CODES, REACHED
+
+    text = (ROOT / "docs" / "deltaone.md").read_text()
+    assert [code for code in PUBLIC_CODES | {NOT_REACHED} if code != REACHED and f"`{code}`" not in text] == []

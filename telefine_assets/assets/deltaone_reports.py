@@ -15,7 +15,7 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program."""
 
     @dg.asset(
-        **line.look(STAGE, {"dspy", "scipy"}, "1"),
+        **line.look(STAGE, {"dspy", "scipy"}, "2"),
         deps=[line.same_day("compiled_programs"), line.window_of("cleaned_traces")],
         description="Baseline and candidate answer the same held-out items; an exact test decides. "
         "While the holdout lives, only pass or fail is shown.",
@@ -27,14 +27,15 @@ def build(line: Line) -> dg.AssetsDefinition:
         lm: LmResource,
         tracking: MlflowResource,
     ) -> dg.MaterializeResult:
-        from telefine_assets.deltaone.comparing import Bench, report_day
+        from telefine_assets.deltaone.bench import Bench
+        from telefine_assets.deltaone.day import report_day
         from telefine_assets.ledger.looks import Looks
         from telefine_assets.traces.records import table_to_cleaned
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
-        opened = lm.program(line.name, line.settings, ledger.open())
+        opened = lm.program(line.name, line.settings, ledger.open(), context.log.info)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
             evidence = store.evidence
             bench = Bench(
@@ -51,6 +52,8 @@ def build(line: Line) -> dg.AssetsDefinition:
             run.facts({"code": report.record["code"], "look": report.record["public"].get("k")})
             run.metrics(report.metrics)
             run.file("report.md", report.markdown.encode())
+            if report.html:
+                run.file("report.html", report.html)
         pictures = {"figure": metadata.picture(report.figure, "DeltaOne")} if report.figure else {}
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),

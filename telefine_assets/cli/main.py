@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from telefine_assets.cli import attest, config, demo, payouts, programs, traces
+from telefine_assets.cli import attest, config, deltaone, demo, payouts, programs, traces
 from telefine_assets.errors import TelefineError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(traces.app, name="traces")
 app.add_typer(programs.app, name="programs")
+app.add_typer(deltaone.app, name="deltaone")
 app.add_typer(attest.app, name="attest")
 app.add_typer(payouts.app, name="payouts")
 app.command("demo")(demo.demo)

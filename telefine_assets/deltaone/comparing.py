@@ -1,268 +1,144 @@
-"""One day's look: record it, score both programs, decide.
+"""One look: refuse what cannot certify, ask both programs, take a number, score, decide.
 
-The order is the protection: the look stands in the ledger before the first item
-is scored, and a look that was recorded is the same look when it is run again.
+The order is the protection. What can be known without a score is known before
+the look has its number, so that a look that comes to nothing costs nothing. The
+number stands in the ledger before the first item is scored, and a look that has
+one is the same look when it is run again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from telefine_assets.canonical import canonical_json, canonical_lines, digest_of
-from telefine_assets.deltaone.decision import decide, decided, public_view
-from telefine_assets.deltaone.evaluation import paired
-from telefine_assets.deltaone.figures import forest_plot
+from telefine_assets.canonical import canonical_lines
+from telefine_assets.deltaone import regressions
+from telefine_assets.deltaone.bench import Bench
+from telefine_assets.deltaone.decision import decide, decided
+from telefine_assets.deltaone.evaluation import BASELINE, CANDIDATE, Evaluation, evaluate
+from telefine_assets.deltaone.guardrails import broken, measured
+from telefine_assets.deltaone.holdout import Prepared
 from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
-from telefine_assets.deltaone.report import ReportContext, markdown
-from telefine_assets.ledger.records import ClosedDay, LookRequest, RecordedLook
-from telefine_assets.lm.opening import OpenLm
-from telefine_assets.programs.datasets import Item, dataset_digest, items_of
-from telefine_assets.programs.spec import ProgramSpec
-from telefine_assets.programs.versions import Version
-from telefine_assets.settings import DeltaOneSettings
-from telefine_assets.traces.records import CleanedTrace
-
-if TYPE_CHECKING:
-    from telefine_assets.traces.cleaning.annotations import FieldTypes
-
-NO_CANDIDATE = "no_candidate"
-TOO_FEW = "too_few_items"
-TOO_MANY_UNRESOLVED = "too_many_unresolved"
-
-
-class LooksLedger(Protocol):
-    """The part of ``ledger.looks.Looks`` that a comparison uses."""
-
-    def epoch(self, program: str, look_key: str) -> tuple[int, list[str]]:
-        """Holdout epoch of a look, and the item lists that retired before it."""
-        ...
-
-    def record(self, request: LookRequest, epoch: int, item_list: str) -> RecordedLook:
-        """Write what is about to be compared, or return it if it stands."""
-        ...
-
-    def next_k(self, program: str, epoch: int) -> int:
-        """The number that the next look to be scored would have."""
-        ...
-
-    def begin(self, look_key: str, epoch: int) -> RecordedLook:
-        """Give a look its number, immediately before it is scored."""
-        ...
-
-    def closed(self, program: str, day: str) -> ClosedDay | None:
-        """The look of a day that reached DeltaOne, or None."""
-        ...
-
-    def concluded(self, look_key: str) -> str | None:
-        """Digest of the record that a look ended with, or None."""
-        ...
-
-    def conclude(self, look_key: str, reached: bool, report: str) -> None:
-        """Write what came of a look."""
-        ...
-
-    def extract(self, program: str, look_key: str) -> list[dict[str, object]]:
-        """The epoch's looks up to this one."""
-        ...
-
-    def history(self, program: str, look_key: str) -> list[dict[str, object]]:
-        """The epoch's looks up to this one, with ``k``, ``day``, ``candidate`` and ``reached`` (or None)."""
-        ...
+from telefine_assets.deltaone.refusals import (
+    Reason,
+    before_scoring,
+    holdout_reused,
+    same_program,
+    self_labels,
+    too_many_unresolved,
+)
+from telefine_assets.errors import TelefineError
+from telefine_assets.programs.datasets import Item
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What a comparison is made with."""
+class Compared:
+    """A look that was scored."""
 
-    spec: ProgramSpec
-    settings: DeltaOneSettings
-    looks: LooksLedger
-    put: Callable[[bytes], str]
-    """Keeps evidence; returns its SHA-256."""
-    get: Callable[[str], bytes]
-    lm: OpenLm
-    say: Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A look that could be taken."""
-
-    request: LookRequest
-    epoch: int
-    items: list[Item]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A look and what came of it."""
-
-    recorded: RecordedLook
     look: Look
     rows: list[PairedItem]
     decision: Decision
 
-    def rows_document(self) -> bytes:
-        """Per-item results, as evidence: one canonical line an item, sorted by item."""
-        return canonical_lines(row.to_record() for row in sorted(self.rows, key=lambda row: row.item))
-
-    def report_document(self, rules: Rules) -> bytes:
-        """Decision, rules and look, as evidence."""
-        return canonical_json(
-            {"decision": self.decision.to_record(), "rules": rules.to_record(), "look": self.look.to_record()}
-        )
-
 
 @dataclass(frozen=True)
-class Report:
-    """A day's report. What it shows is what may be shown while the holdout lives."""
+class Outcome:
+    """What came of the day's look: either it was scored, or there is a reason why it has no number."""
 
-    record: dict[str, Any]
-    markdown: str
-    figure: bytes | None
-    metrics: dict[str, float]
-
-
-def rules_of(settings: DeltaOneSettings) -> Rules:
-    """The rule of the claim, from the settings."""
-    return Rules(
-        threshold_ppm=settings.threshold_ppm,
-        alpha=settings.alpha,
-        min_items=settings.min_items,
-        max_unresolved_ppm=settings.max_unresolved_ppm,
-        planned_discordance_ppm=settings.planned_discordance_ppm,
-        target_gain_ppm=settings.target_gain_ppm,
-        min_power_ppm=settings.min_power_ppm,
-        permutations=settings.permutations,
-        seed=settings.seed,
-        max_regressions=settings.max_regressions,
-    )
+    result: Compared | Reason
+    retired: list[PairedItem] = field(default_factory=list)
+    """The rows of the regression set, if it was asked."""
 
 
-def holdout_of(
-    cleaned: Sequence[CleanedTrace],
-    settings: DeltaOneSettings,
-    retired: Container[str],
-    types: FieldTypes | None = None,
-) -> list[Item]:
-    """The holdout items of the window that have not retired, at most ``max_items``, with the program's types.
+def take(bench: Bench, prepared: Prepared) -> Outcome:
+    """Take the look, unless something is known to stand against it before anything is scored.
 
-    Only items with an expectation: against its own accepted outputs the
-    baseline would agree with itself.
+    Raises:
+        LedgerError: when the holdout rotated in the meantime.
+        MetricError: when a metric returns what is not a score.
     """
-    labelled = [trace for trace in cleaned if trace.label_source.startswith("expectation:")]
-    return items_of(labelled, "holdout", settings.max_items, settings.seed, without=retired, types=types)
+    if reason := _before_asking(bench, prepared):
+        return Outcome(reason)
+    retired = _ask(bench, prepared, prepared.holdout.retired, "retired").scored() if prepared.holdout.retired else []
+    if reason := regressions.refusal(retired, bench.rules):
+        return Outcome(reason, retired)
+    bench.looks.record(prepared.request, prepared.epoch, bench.put(prepared.holdout.document()))
+    asked = _ask(bench, prepared, prepared.holdout.items, "held-out")
+    told = _told_at_once(asked.unscored(), bench.rules)
+    asked = asked.measured(told)
+    if reason := _before_scoring(bench, prepared, asked.unscored()):
+        return Outcome(reason, retired)
+    begun = bench.looks.begin(prepared.request.look_key, prepared.epoch)
+    if begun.k is None:
+        raise TelefineError(f"{bench.spec.name}: the ledger gave the look of {prepared.request.day} no number")
+    bench.say(f"look {begun.k} at the holdout: {len(asked.items):,} items")
+    rows = asked.measured(bench.spec.guardrails.keys() - told).scored()
+    look = prepared.look(begun.k)
+    return Outcome(Compared(look, rows, decide(rows, bench.rules, look)), retired)
 
 
-def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace]) -> Report:
-    """Take the day's look and report it; without a candidate, say so and look at nothing.
-
-    Args:
-        bench: what the comparison is made with.
-        day: the partition.
-        compiled: the record of ``compiled_programs`` for the day.
-        cleaned: the cleaned traces of the window.
-    """
-    spec, looks = bench.spec, bench.looks
-    closed = looks.closed(spec.name, day)
-    if closed is not None:
-        return _shown(bench, json.loads(bench.get(closed.record)))
-    if compiled["candidate"] is None:
-        return _no_look(NO_CANDIDATE, f"No candidate to compare: {compiled['reason']}.")
-    baseline, candidate = (Version(bench.get(compiled[side])) for side in ("baseline", "candidate"))
-    prepared = prepare(bench, day, cleaned, baseline, candidate)
-    ended = looks.concluded(prepared.request.look_key)
-    if ended is not None:
-        return _shown(bench, json.loads(bench.get(ended)))
-    if len(prepared.items) < bench.settings.min_items:
-        # Known before anything is asked: no look is spent on it.
-        have, need = len(prepared.items), bench.settings.min_items
-        return _no_look(TOO_FEW, f"{have} of the {need} held-out items that a look needs: wait for more corrections.")
-    compared = compare(bench, prepared, baseline, candidate)
-    record = _record(bench, compared, baseline, candidate)
-    # With too many items unresolved nothing was decided: the same look may ask them again.
-    if compared.decision.code != TOO_MANY_UNRESOLVED:
-        looks.conclude(prepared.request.look_key, record["reached"], bench.put(canonical_json(record)))
-    return _shown(bench, record)
+def _before_asking(bench: Bench, prepared: Prepared) -> Reason | None:
+    """What needs nothing to be asked: programs, labels, items."""
+    holdout, look = prepared.holdout, _expected_look(bench, prepared)
+    fresh, rules = len(holdout.items), bench.rules
+    if reason := same_program(look):
+        return reason
+    if not fresh and not holdout.used and holdout.own:
+        return self_labels(holdout.own, holdout.own)
+    if fresh < rules.min_items <= fresh + holdout.used:
+        return holdout_reused(fresh, holdout.used, rules)
+    return before_scoring(_sizes(holdout.items), [item.label_source for item in holdout.items], look, rules)
 
 
-def _record(bench: Bench, compared: Comparison, baseline: Version, candidate: Version) -> dict[str, Any]:
-    extract = bench.looks.extract(bench.spec.name, compared.recorded.look_key)
-    evidence = {
-        "rows.jsonl": bench.put(compared.rows_document()),
-        "report.json": bench.put(compared.report_document(rules_of(bench.settings))),
-        "looks.json": bench.put(canonical_json(extract)),
-        "baseline.json": baseline.digest,
-        "candidate.json": candidate.digest,
+def _before_scoring(bench: Bench, prepared: Prepared, rows: Sequence[PairedItem]) -> Reason | None:
+    """What is known once the programs have answered: who answered, how many are left, what reads no label."""
+    answered = [row for row in rows if row.answered]
+    look, rules = _expected_look(bench, prepared), bench.rules
+    return (
+        too_many_unresolved(len(rows), len(answered), rules)
+        or before_scoring(_sizes(answered), [row.label_source for row in answered], look, rules)
+        or broken(rows, rules, public=True)
+    )
+
+
+def _told_at_once(rows: Sequence[PairedItem], rules: Rules) -> set[str]:
+    """The guardrails that may be judged and told before the look has a number."""
+    return {each["name"] for each in measured(rows, rules) if not each["reads_label"]}
+
+
+def _expected_look(bench: Bench, prepared: Prepared) -> Look:
+    """The look under the number that it has, or would have if it began now."""
+    looks, request = bench.looks, prepared.request
+    return prepared.look(looks.number(request.look_key) or looks.next_k(request.program, prepared.epoch))
+
+
+def _sizes(items: Sequence[Item] | Sequence[PairedItem]) -> list[int]:
+    """Items in each independent group."""
+    return list(Counter(item.group for item in items).values())
+
+
+def _ask(bench: Bench, prepared: Prepared, items: Sequence[Item], which: str) -> Evaluation:
+    modules = {
+        BASELINE: prepared.baseline.module(bench.spec),
+        CANDIDATE: prepared.candidate.module(bench.spec),
     }
-    public = public_view(compared.decision)
-    return {
-        "reached": compared.decision.reached,
-        "code": public["code"],
-        "sentence": public["sentence"],
-        "candidate": candidate.digest,
-        "public": public,
-        "evidence": evidence,
-    }
+    progress = _every_hundred(bench.say, which)
+    return evaluate(bench.spec, modules, items, bench.lm, bench.settings.confidence, progress)
 
 
-def _shown(bench: Bench, record: dict[str, Any]) -> Report:
-    """A record with its Markdown, figure and numbers, from the evidence."""
-    report = json.loads(bench.get(record["evidence"]["report.json"]))
-    rows = [
-        PairedItem.from_record(json.loads(line)) for line in bench.get(record["evidence"]["rows.jsonl"]).splitlines()
-    ]
-    decision, look = Decision.from_record(report["decision"]), Look.from_record(report["look"])
-    context = ReportContext(bench.spec.name, bench.spec.metric_name, look, rows)
-    shown = ("delta_ppm", "baseline_ppm", "candidate_ppm", "lower_ppm", "n", "unresolved", "k")
-    metrics = {name: float(record["public"][name]) for name in shown if record["public"].get(name) is not None}
-    return Report(record, markdown(decision, context), forest_plot(decision), metrics)
+def _every_hundred(say: Callable[[str], None], which: str) -> Callable[[int, int], None]:
+    def progress(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            say(f"{done} of {total} questions about {which} items answered")
+
+    return progress
 
 
-def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: Version, candidate: Version) -> Prepared:
-    """Find what the day's look would be at: items that have not retired. Nothing is asked or recorded."""
-    spec, settings = bench.spec, bench.settings
-    look_key = digest_of(
-        {
-            "program": spec.name,
-            "day": day,
-            "holdout": dataset_digest(holdout_of(cleaned, settings, ())),
-            "baseline": baseline.digest,
-            "candidate": candidate.digest,
-            "metric": spec.metric_digest,
-            "lm": bench.lm.identity,
-            "rules": rules_of(settings).to_record(),
-        }
-    )
-    epoch, retired_lists = bench.looks.epoch(spec.name, look_key)
-    retired = {cluster for digest in retired_lists for cluster in json.loads(bench.get(digest))}
-    request = LookRequest(
-        spec.name, day, baseline.digest, candidate.digest, spec.metric_digest, settings.alpha, look_key
-    )
-    return Prepared(request, epoch, holdout_of(cleaned, settings, retired, spec.types))
-
-
-def compare(bench: Bench, prepared: Prepared, baseline: Version, candidate: Version) -> Comparison:
-    """Record the look, then score both programs on its items, then decide."""
-    spec, items = bench.spec, prepared.items
-    item_list = bench.put(canonical_json(sorted(item.cluster for item in items)))
-    bench.looks.record(prepared.request, prepared.epoch, item_list)
-    recorded = bench.looks.begin(prepared.request.look_key, prepared.epoch)
-    number = recorded.k or 0
-    bench.say(f"look {number} at the holdout: {len(items)} items")
-    rows = paired(
-        baseline.module(spec), candidate.module(spec), items, spec.metric, bench.lm, _every_hundred(bench.say)
-    )
-    look = Look(number, recorded.item_list, baseline.digest, candidate.digest, spec.metric_digest)
-    return Comparison(recorded, look, rows, decide(rows, rules_of(bench.settings), look))
-
-
-def _no_look(code: str, sentence: str) -> Report:
-    record = {"reached": False, "code": code, "sentence": sentence, "public": {}, "evidence": {}, "candidate": None}
-    return Report(record, sentence, None, {})
+def rows_document(rows: Sequence[PairedItem]) -> bytes:
+    """Per-item results, as evidence: one canonical line an item, sorted by item."""
+    return canonical_lines(row.to_record() for row in sorted(rows, key=lambda row: row.item))
 
 
 def decide_again(evidence: Mapping[str, str], get: Callable[[str], bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -271,11 +147,3 @@ def decide_again(evidence: Mapping[str, str], get: Callable[[str], bytes]) -> tu
     rows = [PairedItem.from_record(json.loads(line)) for line in get(evidence["rows.jsonl"]).splitlines()]
     again = decide(rows, Rules.from_record(report["rules"]), Look.from_record(report["look"]))
     return decided(report["decision"]), decided(again.to_record())
-
-
-def _every_hundred(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    def progress(side: str, done: int, total: int) -> None:
-        if done % 100 == 0 or done == total:
-            say(f"{side}: {done} of {total} holdout items answered")
-
-    return progress

@@ -2,8 +2,9 @@
 
 The order of the reasons is part of the rule. What can be judged without
 comparing scores comes first, so that a comparison that cannot certify is not
-also a peek: rows, labels, programs, missing answers, size. Only then the gain
-and its test.
+also a peek: rows, programs, labels, missing answers, size, guardrails that read
+no label. Only then the gain and its test; and last what must hold of a gain that
+stands: guardrails that read labels, and the number of regressions.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from telefine_assets.deltaone import wording
+from telefine_assets.deltaone import guardrails, wording
 from telefine_assets.deltaone.pairs import Pairs, pairs_of
 from telefine_assets.deltaone.power import detectable_gain, effective_n
 from telefine_assets.deltaone.records import PPM, Decision, Look, PairedItem, Rules
@@ -22,6 +23,7 @@ from telefine_assets.deltaone.refusals import (
     Reason,
     not_significant,
     same_program,
+    too_many_regressions,
     too_many_unresolved,
     too_small,
     unfit_labels,
@@ -43,7 +45,26 @@ REACHED = "reached"
 BELOW_THRESHOLD = "below_threshold"
 NOT_SIGNIFICANT = "not_significant"
 NOT_REACHED = "not_reached"
-"""The public code of both ``below_threshold`` and ``not_significant``; see ``public_view``."""
+"""The public code of every refusal that rests on scores; see ``public_view``."""
+
+PUBLIC_CODES = frozenset(
+    {
+        "no_items",
+        "duplicate_items",
+        "score_out_of_range",
+        "inconsistent_scores",
+        "same_program",
+        "self_labels",
+        "unknown_labels",
+        "too_many_unresolved",
+        "too_few_items",
+        "too_few_groups",
+        guardrails.MISSING,
+        guardrails.FAILED,
+        REACHED,
+    }
+)
+"""The codes that may be published; any other is shown as ``not_reached``."""
 
 
 def decide(items: Sequence[PairedItem], rules: Rules, look: Look) -> Decision:
@@ -51,7 +72,8 @@ def decide(items: Sequence[PairedItem], rules: Rules, look: Look) -> Decision:
 
     Reached if and only if the mean gain in the metric's good direction is at
     least ``rules.threshold_ppm``, compared as integers, and the one-sided p-value is
-    strictly below alpha / (k (k + 1)). Pairs of one ``group`` are not taken for
+    strictly below alpha / (k (k + 1)), every guardrail holds and no more items than
+    ``rules.max_regressions`` got worse. Pairs of one ``group`` are not taken for
     independent: if any group holds several, the test and the interval count groups.
     An unparsable answer counts as the worst score, which for a loss is the largest.
 
@@ -77,13 +99,20 @@ def decide(items: Sequence[PairedItem], rules: Rules, look: Look) -> Decision:
     refusal = (
         untrusted
         or same_program(look)
-        or unfit_labels(items)
+        or unfit_labels([row.label_source for row in items])
         or too_many_unresolved(len(items), pairs.n, rules)
-        or too_small(pairs, rules, look, alpha)
+        or too_small(pairs.group_sizes, rules, look, look.number + 1)
     )
     if refusal:
         return _with_reason(decision, refusal)
-    return _tested(decision, pairs, rules, look, alpha)
+    outcomes = guardrails.measured(items, rules)
+    decision = replace(decision, guardrails=outcomes)
+    refusal = guardrails.first_broken(outcomes, rules, public=True)
+    if refusal:
+        return _with_reason(decision, refusal)
+    tested, reason = _tested(decision, pairs, rules, look, alpha)
+    reason = reason or guardrails.first_broken(outcomes, rules, public=False) or too_many_regressions(pairs, rules)
+    return _with_reason(tested, reason) if reason else _reached(tested, rules, alpha)
 
 
 def _described(pairs: Pairs, rules: Rules, look: Look, alpha: Fraction) -> Decision:
@@ -128,8 +157,10 @@ def _described(pairs: Pairs, rules: Rules, look: Look, alpha: Fraction) -> Decis
     )
 
 
-def _tested(decision: Decision, pairs: Pairs, rules: Rules, look: Look, alpha: Fraction) -> Decision:
-    """The test, the interval and the verdict."""
+def _tested(
+    decision: Decision, pairs: Pairs, rules: Rules, look: Look, alpha: Fraction
+) -> tuple[Decision, Reason | None]:
+    """The test and the interval, and what they have against the gain."""
     test = _test(pairs, rules, alpha)
     lower, upper = _interval_ppm(pairs, alpha)
     measured = replace(
@@ -143,11 +174,8 @@ def _tested(decision: Decision, pairs: Pairs, rules: Rules, look: Look, alpha: F
     )
     # The mean gain against the threshold without a division: exactly +1.00 pp is enough.
     if sum(pairs.gains) < pairs.n * rules.threshold_ppm:
-        return _with_reason(measured, _below_threshold(measured, pairs))
-    if not test.below:
-        return _with_reason(measured, not_significant(pairs, rules, look, alpha, test.p))
-    reached = replace(measured, reached=True, code=REACHED, grade=_grade(lower, rules))
-    return replace(reached, sentence=_reached_sentence(reached, alpha))
+        return measured, _below_threshold(measured, pairs)
+    return measured, None if test.below else not_significant(pairs, rules, look, alpha, test.p)
 
 
 def _test(pairs: Pairs, rules: Rules, alpha: Fraction) -> FlipResult:
@@ -169,6 +197,11 @@ def _interval_ppm(pairs: Pairs, alpha: Fraction) -> tuple[int, int]:
         return floor(low * PPM), ceil(high * PPM)
     low, high = clustered_interval(pairs.gains, pairs.groups, alpha)
     return floor(low), ceil(high)
+
+
+def _reached(decision: Decision, rules: Rules, alpha: Fraction) -> Decision:
+    reached = replace(decision, reached=True, code=REACHED, grade=_grade(decision.lower_ppm or 0, rules))
+    return replace(reached, sentence=_reached_sentence(reached, alpha))
 
 
 def _grade(lower_ppm: int, rules: Rules) -> str:
@@ -217,17 +250,18 @@ def decided(record: Mapping[str, Any]) -> dict[str, Any]:
 def public_view(decision: Decision) -> dict[str, Any]:
     """What may be published: everything once reached, and next to nothing before.
 
-    Before, it holds no score and nothing computed from one, and it does not tell a
-    gain below the threshold from one that is not significant. That difference is a
-    bit on each candidate's score, and votes over such bits rebuild the labels (see
-    the simulation in the tests). When every failure looks alike, the candidates of a
-    run up to its first success are a sequence fixed beforehand, and the union bound
-    over the looks holds against any adversary who sees only this
+    Before, it holds no score and nothing computed from one, and it does not tell
+    the reasons apart that rest on scores: a gain below the threshold, one that is
+    not significant, a guardrail that reads labels, too many regressions. Each
+    would be a bit on the candidate's score, and votes over such bits rebuild the
+    labels (see the simulation in the tests). When every failure looks alike, the
+    candidates of a run up to its first success are a sequence fixed beforehand, and
+    the union bound over the looks holds against any adversary who sees only this
     (after Blum and Hardt 2015, arXiv 1502.04585).
     """
     if decision.reached:
         return decision.to_record()
-    code = NOT_REACHED if decision.code in (BELOW_THRESHOLD, NOT_SIGNIFICANT) else decision.code
+    code = decision.code if decision.code in PUBLIC_CODES else NOT_REACHED
     return {
         "reached": False,
         "code": code,
@@ -242,19 +276,17 @@ def public_view(decision: Decision) -> dict[str, Any]:
         "power_ppm": decision.power_ppm,
         "planned_discordance_ppm": decision.planned_discordance_ppm,
         "threshold_ppm": decision.threshold_ppm,
+        "guardrails": [outcome for outcome in decision.guardrails if not outcome["reads_label"]],
     }
 
 
 def _public_sentence(decision: Decision, code: str) -> str:
     """The decision's sentence, rewritten where it would tell of scores."""
     could = wording.detectable_sentence(decision.detectable_ppm, decision.power_ppm, decision.planned_discordance_ppm)
-    pairs = wording.count(decision.n, "resolved pair")
     rewritten = {
-        NOT_REACHED: f"DeltaOne is not reached: {pairs} at look {decision.k} did not show a gain of "
-        f"{wording.points(decision.threshold_ppm)} pp beyond chance. {could} Choose a better candidate on "
-        "validation, or collect more held-out items.",
-        "too_few_items": f"{pairs} are too few to certify anything at look {decision.k}. {could} "
-        "Collect more held-out items.",
+        NOT_REACHED: f"DeltaOne is not reached: {wording.count(decision.n, 'resolved pair')} at look {decision.k} did "
+        f"not show a gain of {wording.points(decision.threshold_ppm)} pp beyond chance, with all else that the rules "
+        f"ask for. {could} Choose a better candidate on validation, or collect more held-out items.",
         "score_out_of_range": "A score lies outside the metric's scale. Bring the metric to a scale from 0 to 1.",
         "inconsistent_scores": "The score and the error of an answer contradict each other. Evaluate again.",
     }

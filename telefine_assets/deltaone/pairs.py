@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from telefine_assets.deltaone.records import HIGHER, PPM, UNPARSABLE, PairedItem, RecordError, Rules
@@ -92,6 +92,24 @@ def pairs_of(rows: Iterable[PairedItem], rules: Rules) -> Pairs:
         gains=tuple(gain_of(row, rules.direction) for row in kept),
         groups=tuple(row.group for row in kept),
     )
+
+
+def regressed(rows: Iterable[PairedItem], direction: str) -> list[PairedItem]:
+    """The resolved rows on which the candidate is worse, ordered by item."""
+    worse = (row for row in rows if row.resolved and gain_of(row, direction) < 0)
+    return sorted(worse, key=lambda row: row.item)
+
+
+def worst_case(rows: Sequence[PairedItem], rules: Rules) -> int:
+    """The mean gain in ppm, rounded down, if every unresolved pair had gone wholly against the candidate.
+
+    Raises:
+        RecordError: when there are no rows.
+    """
+    if not rows:
+        raise RecordError("There are no rows, so there is no worst case of them.")
+    gains = pairs_of(rows, rules).gains
+    return (sum(gains) - PPM * (len(rows) - len(gains))) // len(rows)
 
 
 def observed_discordance(pairs: Pairs) -> int:

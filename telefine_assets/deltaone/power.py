@@ -14,7 +14,8 @@ items for it, and the functions say None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
@@ -110,6 +111,34 @@ def detectable_gain(
         middle = (low + high) // 2
         low, high = (low, middle) if found(middle) else (middle, high)
     return min(PPM, high * step_ppm)
+
+
+@dataclass(frozen=True)
+class PowerRow:
+    """The chance that one number of pairs shows a gain at one level."""
+
+    alpha: Fraction
+    n: int
+    power_ppm: int
+
+
+def table(
+    gain_ppm: int, discordance_ppm: int, alphas: Sequence[str | Fraction], sizes: Sequence[int], threshold_ppm: int
+) -> list[PowerRow]:
+    """The rule's power for each level and, within it, each number of pairs; see ``rule_power``.
+
+    Args:
+        gain_ppm: true gain.
+        discordance_ppm: share of pairs on which the programs differ.
+        alphas: levels, each a fraction or a decimal string.
+        sizes: numbers of pairs.
+        threshold_ppm: least observed gain.
+    """
+    return [
+        PowerRow(alpha, n, round(PPM * rule_power(n, discordance_ppm, gain_ppm, alpha, threshold_ppm)))
+        for alpha in (Fraction(each) for each in alphas)
+        for n in sizes
+    ]
 
 
 def effective_n(group_sizes: Iterable[int]) -> int:

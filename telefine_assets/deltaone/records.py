@@ -21,6 +21,9 @@ PPM = 1_000_000
 UNPARSABLE = "unparsable"
 """The one error of an item that is an answer: the model replied, and the reply could not be read."""
 
+UNJUDGED = "unjudged"
+"""How the error of an answer begins that the metric could not judge; the metric's outcome follows a colon."""
+
 HIGHER = "higher"
 LOWER = "lower"
 
@@ -86,7 +89,8 @@ class PairedItem(_Record):
             when an infrastructure error left the item unresolved.
         candidate_ppm: the same for the candidate.
         baseline_error: error code or None. ``unparsable`` is a wrong answer and
-            has a score of 0; any other error is no answer and has no score.
+            has a score of 0; ``unjudged: ...`` is an answer that the metric could
+            not judge; any other error is no answer. Neither of these has a score.
         candidate_error: the same for the candidate.
         contributor: who is paid for the trace, if anyone.
         baseline_measures: further integers of the baseline's answer by name, such
@@ -128,6 +132,15 @@ class PairedItem(_Record):
         """Whether both programs have a score."""
         return self.baseline_ppm is not None and self.candidate_ppm is not None
 
+    @property
+    def answered(self) -> bool:
+        """Whether both programs answered, be it badly; known before anything is scored."""
+        return _is_answer(self.baseline_error) and _is_answer(self.candidate_error)
+
+
+def _is_answer(error: str | None) -> bool:
+    return error is None or error == UNPARSABLE or error.startswith(UNJUDGED)
+
 
 MEAN, P95 = "mean", "p95"
 
@@ -139,7 +152,8 @@ class Guardrail(_Record):
     Attributes:
         name: what the settings call it.
         measure: the entry of ``candidate_measures`` that it bounds.
-        statistic: ``mean``, or ``p95`` (nearest rank), over the resolved pairs.
+        statistic: ``mean``, or ``p95`` (nearest rank), over the pairs that both
+            programs answered, whether or not the metric could judge them.
         direction: ``higher`` when more of the measure is better.
         at_least: least allowed value of the candidate, in the measure's unit; or None.
         at_most: greatest allowed value, or None.
@@ -173,6 +187,11 @@ class Guardrail(_Record):
                 _require_int("Guardrail", name, bound, 0)
         if all(bound is None for bound in bounds.values()):
             raise RecordError(f"Guardrail {self.name} bounds nothing: set at_least, at_most or max_worse.")
+        more_is_wanted = self.at_least is not None or (self.max_worse is not None and self.direction == HIGHER)
+        if self.statistic == P95 and more_is_wanted:
+            raise RecordError(
+                f"Guardrail {self.name}: a floor under p95 lets 95 % of the answers be bad; use the mean."
+            )
 
 
 @dataclass(frozen=True)

@@ -84,25 +84,59 @@ def same_program(look: Look) -> Reason | None:
     )
 
 
-def unfit_labels(items: Sequence[PairedItem]) -> Reason | None:
+def self_labels(own: int, total: int) -> Reason:
+    """``own`` of ``total`` labels that the program gave itself."""
+    return Reason(
+        "self_labels",
+        f"{wording.count(own, 'label')} of {total:,} come from the program's own outputs, with which "
+        "it would agree. Label these items by an expectation (a correction, a ground truth), or score "
+        "them by a metric that needs no label.",
+    )
+
+
+def unfit_labels(label_sources: Sequence[str]) -> Reason | None:
     """Labels that the program gave itself, or whose source nobody knows."""
-    sources = [row.label_source.strip().casefold() for row in items]
+    sources = [source.strip().casefold() for source in label_sources]
     own = sum(source.startswith(_SELF_LABELS) for source in sources)
     if own:
-        return Reason(
-            "self_labels",
-            f"{wording.count(own, 'label')} of {len(items):,} come from the program's own outputs, with which "
-            "it would agree. Label these items by an expectation (a correction, a ground truth), or score "
-            "them by a metric that needs no label.",
-        )
+        return self_labels(own, len(sources))
     unknown = sum(not source for source in sources)
     if unknown:
         return Reason(
             "unknown_labels",
-            f"{wording.count(unknown, 'label')} of {len(items):,} do not say where they come from. "
+            f"{wording.count(unknown, 'label')} of {len(sources):,} do not say where they come from. "
             "Record the source of every label.",
         )
     return None
+
+
+def holdout_reused(fresh: int, retired: int, rules: Rules) -> Reason:
+    """Too few fresh items, because earlier looks that reached DeltaOne retired theirs.
+
+    Args:
+        fresh: held-out items that have not retired.
+        retired: held-out items that have.
+        rules: their ``min_items`` is what a look needs.
+    """
+    return Reason(
+        "holdout_reused",
+        f"{wording.count(fresh, 'held-out item is', 'held-out items are')} fresh, and a look needs "
+        f"{rules.min_items:,}; {retired:,} more retired when DeltaOne was reached on them, and cannot show a "
+        "second gain. Label traces that came in since.",
+        rules.min_items,
+    )
+
+
+def before_scoring(sizes: Sequence[int], label_sources: Sequence[str], look: Look, rules: Rules) -> Reason | None:
+    """Why a look could not certify whatever its scores, with a plan; None when it could.
+
+    Args:
+        sizes: items in each independent group.
+        label_sources: where each label comes from.
+        look: with the number that it would have.
+        rules: of the claim.
+    """
+    return same_program(look) or unfit_labels(label_sources) or too_small(sizes, rules, look, look.number)
 
 
 def too_many_unresolved(total: int, resolved: int, rules: Rules) -> Reason | None:
@@ -118,17 +152,22 @@ def too_many_unresolved(total: int, resolved: int, rules: Rules) -> Reason | Non
     )
 
 
-def too_small(pairs: Pairs, rules: Rules, look: Look, alpha: Fraction) -> Reason | None:
+def too_small(sizes: Sequence[int], rules: Rules, look: Look, next_look: int) -> Reason | None:
     """Too few pairs, or too few groups of pairs, for the gain that the rules plan for.
 
     The power takes the pairs for independent, so that it refuses only what is
     surely too small.
+
+    Args:
+        sizes: pairs in each independent group.
+        rules: of the claim.
+        look: judged at the level of its number.
+        next_look: the look that the plan is for: this one again if it was not scored.
     """
-    n, planned = pairs.n, rules.planned_discordance_ppm
-    power = rule_power(n, planned, rules.target_gain_ppm, alpha, rules.threshold_ppm)
+    n, groups, alpha = sum(sizes), len(sizes), spent_alpha(rules.alpha, look.number)
+    power = rule_power(n, rules.planned_discordance_ppm, rules.target_gain_ppm, alpha, rules.threshold_ppm)
     if n < rules.min_items or power * PPM < rules.min_power_ppm:
-        return _too_few_items(pairs, rules, look)
-    groups = len(pairs.group_sizes)
+        return _too_few_items(n, rules, look, next_look)
     if Fraction(1, 2**groups) >= alpha:
         return Reason(
             "too_few_groups",
@@ -139,31 +178,19 @@ def too_small(pairs: Pairs, rules: Rules, look: Look, alpha: Fraction) -> Reason
     return None
 
 
-def _too_few_items(pairs: Pairs, rules: Rules, look: Look) -> Reason:
-    needed, basis = _larger_plan(pairs, rules, look.number + 1)
-    plan = wording.plan_sentence(needed, rules.target_gain_ppm, basis, rules, look.number + 1)
+def _too_few_items(n: int, rules: Rules, look: Look, next_look: int) -> Reason:
+    """The plan rests on the rules alone and on no score, so that it may be published."""
+    planned, gain, level = rules.planned_discordance_ppm, rules.target_gain_ppm, spent_alpha(rules.alpha, next_look)
+    needed = required_n(planned, gain, level, rules.threshold_ppm, max(rules.power_ppm, rules.min_power_ppm))
+    basis = f"from the planned discordance of {wording.chance(planned)}"
+    if needed is not None and needed < rules.min_items:
+        needed, basis = rules.min_items, "the least that the rules judge"
+    plan = wording.plan_sentence(needed, gain, basis, rules, next_look)
     return Reason(
         "too_few_items",
-        f"{wording.count(pairs.n, 'resolved pair')} are too few to certify anything at look {look.number}. {plan}",
+        f"{wording.count(n, 'resolved pair')} are too few to certify anything at look {look.number}. {plan}",
         needed,
     )
-
-
-def _larger_plan(pairs: Pairs, rules: Rules, next_look: int) -> tuple[int | None, str]:
-    """The number that satisfies both the observed discordance and the rules, and what it rests on."""
-    power = max(rules.power_ppm, rules.min_power_ppm)
-    level = spent_alpha(rules.alpha, next_look)
-    planned = rules.planned_discordance_ppm
-    by_rules = required_n(planned, rules.target_gain_ppm, level, rules.threshold_ppm, power)
-    observed = planned_n(pairs, rules.target_gain_ppm, rules, next_look)
-    if by_rules is None or observed is None:
-        return None, ""
-    least = max(by_rules, rules.min_items)
-    if observed > least:
-        return observed, _basis(pairs)
-    if least > by_rules:
-        return least, "the least that the rules judge"
-    return least, f"from the planned discordance of {wording.chance(planned)}"
 
 
 def _basis(pairs: Pairs) -> str:
@@ -183,6 +210,18 @@ def not_significant(pairs: Pairs, rules: Rules, look: Look, alpha: Fraction, p: 
         f"The observed gain of {wording.points(gain)} pp may be chance: its p-value of "
         f"{wording.p_text(p, 2)} is not below {wording.percent(alpha)}, the level of look {look.number}. {plan}",
         needed,
+    )
+
+
+def too_many_regressions(pairs: Pairs, rules: Rules) -> Reason | None:
+    """More items that got worse than the rules allow."""
+    if rules.max_regressions is None or pairs.losses <= rules.max_regressions:
+        return None
+    return Reason(
+        "too_many_regressions",
+        f"The candidate is worse on {wording.count(pairs.losses, 'item')}; the rules allow "
+        f"{rules.max_regressions:,} (max_regressions). Choose a candidate that keeps more of what the baseline "
+        "gets right.",
     )
 
 

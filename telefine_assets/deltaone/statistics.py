@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, comb, gcd, sqrt
+from math import ceil, gcd, sqrt
 from typing import TYPE_CHECKING
 
 from telefine_assets.errors import TelefineError
@@ -88,8 +88,16 @@ def mcnemar_below(wins: int, losses: int, alpha: Fraction) -> bool:
     p = mcnemar_p(wins, losses)
     if abs(p - float(alpha)) > 1e-9 * float(alpha):
         return p < float(alpha)
-    pairs = wins + losses
-    return Fraction(sum(comb(pairs, w) for w in range(wins, pairs + 1)), 1 << pairs) < alpha
+    return _exact_mcnemar_p(wins, losses) < alpha
+
+
+def _exact_mcnemar_p(wins: int, losses: int) -> Fraction:
+    """The p-value of ``mcnemar_p`` as a fraction; each way of losing is counted from the one before."""
+    pairs, ways, total = wins + losses, 1, 0
+    for lost in range(losses + 1):
+        total += ways
+        ways = ways * (pairs - lost) // (lost + 1)
+    return Fraction(total, 1 << pairs)
 
 
 def minimal_wins(discordant: Sequence[int] | NDArray[np.int64], alpha: Fraction) -> NDArray[np.int64]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
-from telefine_assets.deltaone.records import Rules
+from telefine_assets.deltaone.records import Guardrail, Rules
 
 _HUNDREDTH = Decimal("0.01")
+_UNITS = {"latency_ms": "ms", "cost_micros": "millionths of the currency", "tokens": "tokens"}
 
 
 def points(ppm: int, rounding: str = ROUND_DOWN, sign: bool = False) -> str:
@@ -52,6 +53,24 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def chance(ppm: int) -> str:
     """A probability in ppm as a percentage, such as ``80 %``."""
     return percent(Fraction(ppm, 1_000_000))
+
+
+def amount(value: int, measure: str) -> str:
+    """A measured value with its unit, exactly: ``3,000 ms``, ``99.9 %``."""
+    return f"{value:,} {_UNITS[measure]}" if measure in _UNITS else percent(Fraction(value, 1_000_000), 12)
+
+
+def bound(rail: Guardrail) -> str:
+    """What a guardrail asks for: ``at least 99 %``."""
+    measure, asked = rail.measure, []
+    if rail.at_least is not None:
+        asked.append(f"at least {amount(rail.at_least, measure)}")
+    if rail.at_most is not None:
+        asked.append(f"at most {amount(rail.at_most, measure)}")
+    if rail.max_worse is not None:
+        apart = amount(rail.max_worse, measure) if measure in _UNITS else f"{whole_points(rail.max_worse)} pp"
+        asked.append(f"worse than the baseline's by at most {apart}")
+    return " and ".join(asked)
 
 
 def detectable_sentence(detectable_ppm: int | None, power_ppm: int, planned_discordance_ppm: int) -> str:

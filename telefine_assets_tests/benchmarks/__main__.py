@@ -5,12 +5,23 @@ from telefine_assets_tests.benchmarks import (
     cleaning,
     clustering,
     compile_overhead,
+    deltaone,
     http_loading,
     import_time,
     loading,
     ranges,
 )
 
-for benchmark in (import_time, loading, http_loading, cleaning, clustering, ranges, compile_overhead, bootstrapping):
+for benchmark in (
+    import_time,
+    loading,
+    http_loading,
+    cleaning,
+    clustering,
+    ranges,
+    compile_overhead,
+    bootstrapping,
+    deltaone,
+):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}", flush=True)
     benchmark.main()

@@ -4,8 +4,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from telefine_assets.deltaone.power import detectable_gain, effective_n, required_n, rule_power
-from telefine_assets.deltaone.statistics import StatisticsError, mcnemar_below
+from telefine_assets.deltaone.power import detectable_gain, effective_n, required_n, rule_power, table
+from telefine_assets.deltaone.statistics import StatisticsError, mcnemar_below, minimal_wins
 
 FIVE, HALF = Fraction(1, 20), Fraction(1, 40)
 
@@ -30,11 +30,28 @@ def test_power_sums_every_outcome():
     assert rule_power(n, 500_000, 200_000, HALF, 10_000) == pytest.approx(total, abs=1e-9)
 
 
-def test_power_agrees_with_simulation():
-    rng = np.random.default_rng(4)
-    draws = rng.multinomial(400, [0.13, 0.07, 0.8], size=4000)
-    hits = sum((w - m) * 100 >= 400 and mcnemar_below(int(w), int(m), HALF) for w, m, _ in draws)
-    assert rule_power(400, 200_000, 60_000, HALF, 10_000) == pytest.approx(hits / 4000, abs=0.025)
+@pytest.mark.parametrize(
+    ("n", "discordance", "gain", "alpha"),
+    [
+        *((n, 0.10, 0.03, alpha) for n in (681, 1000) for alpha in (FIVE, HALF)),
+        (400, 0.20, 0.06, HALF),
+        (250, 0.50, 0.01, FIVE),
+    ],
+)
+def test_power_agrees_with_simulation(n, discordance, gain, alpha):
+    better, worse = (discordance + gain) / 2, (discordance - gain) / 2
+    draws = np.random.default_rng(n).multinomial(n, [better, worse, 1 - discordance], size=40_000)
+    wins, losses, _ = draws.T
+    reached = ((wins - losses) * 100 >= n) & (wins >= minimal_wins(wins + losses, alpha))
+    closed = rule_power(n, round(discordance * 1e6), round(gain * 1e6), alpha, 10_000)
+    assert closed == pytest.approx(reached.mean(), abs=0.01)
+
+
+def test_the_table_of_the_published_cases():
+    rows = table(30_000, 100_000, ["0.05", HALF], [681, 1000], 10_000)
+    assert [(row.alpha, row.n) for row in rows] == [(FIVE, 681), (FIVE, 1000), (HALF, 681), (HALF, 1000)]
+    assert [row.power_ppm / 1e6 for row in rows] == pytest.approx([0.769, 0.901, 0.664, 0.835], abs=6e-4)
+    assert table(30_000, 100_000, [], [681], 10_000) == []
 
 
 def test_the_threshold_counts_too():

@@ -4,13 +4,24 @@ import pytest
 
 from telefine_assets.canonical import canonical_json
 from telefine_assets.deltaone.decision import decide
-from telefine_assets.deltaone.records import Decision, Look, PairedItem, RecordError, Rules
+from telefine_assets.deltaone.records import UNJUDGED, Decision, Guardrail, Look, PairedItem, RecordError, Rules
 from telefine_assets.errors import TelefineError
 
-from .rows import look, row, rows
+from .rows import look, measuring, row, rows
+
+RAILS = (Guardrail("fast", "latency_ms", "p95", "lower", at_most=9), Guardrail("safe", "safe", max_worse=1))
 
 
-@pytest.mark.parametrize("record", [row(1, 0, None, candidate_error="timeout"), Rules(), look()])
+@pytest.mark.parametrize(
+    "record",
+    [
+        row(1, 0, None, candidate_error="timeout", baseline_measures={"latency_ms": 3}),
+        Rules(),
+        Rules(guardrails=RAILS, max_regressions=7),
+        RAILS[0],
+        look(),
+    ],
+)
 def test_a_record_survives_canonical_json(record):
     import json
 
@@ -20,7 +31,8 @@ def test_a_record_survives_canonical_json(record):
 def test_a_decision_survives_canonical_json():
     import json
 
-    decision = decide(rows(60, 20, 400), Rules(), look())
+    decision = decide(measuring(rows(60, 20, 400), latency_ms=5, safe=9), Rules(guardrails=RAILS), look())
+    assert len(decision.guardrails) == 2
     assert Decision.from_record(json.loads(canonical_json(decision.to_record()))) == decision
 
 
@@ -47,6 +59,43 @@ def test_a_score_is_an_integer(score):
 def test_rules_that_certify_everything_or_nothing_are_refused(changes, message):
     with pytest.raises(RecordError, match=message):
         Rules(**changes)
+
+
+@pytest.mark.parametrize("value", [0.5, True, "1", None, -1])
+def test_a_measure_is_an_integer(value):
+    with pytest.raises(RecordError, match=r"candidate_measures\.latency_ms"):
+        row(1, 0, 0, candidate_measures={"latency_ms": value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "bounds nothing"),
+        ({"at_least": 1, "statistic": "median"}, "'mean' or 'p95'"),
+        ({"at_least": 1, "direction": "up"}, "direction"),
+        ({"at_most": -1}, "at_most"),
+        ({"max_worse": 0.5}, "integer"),
+    ],
+)
+def test_a_guardrail_that_guards_nothing_is_refused(changes, message):
+    with pytest.raises(RecordError, match=message):
+        Guardrail("rail", "valid", **changes)
+
+
+def test_guardrails_have_different_names():
+    with pytest.raises(RecordError, match="twice"):
+        Rules(guardrails=(RAILS[0], RAILS[0]))
+    with pytest.raises(RecordError, match="max_regressions"):
+        Rules(max_regressions=-1)
+
+
+@pytest.mark.parametrize(
+    ("error", "answered"),
+    [(None, True), ("unparsable", True), (f"{UNJUDGED}: no_verdict", True), ("timeout", False), ("RateLimit", False)],
+)
+def test_an_answer_is_one_whatever_it_is_worth(error, answered):
+    assert row(1, 0, None, candidate_error=error).answered == answered
+    assert row(1, None, 0, baseline_error=error).answered == answered
 
 
 def test_looks_are_counted_from_one():

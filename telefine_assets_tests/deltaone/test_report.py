@@ -1,71 +1,64 @@
 from dataclasses import replace
 
-from telefine_assets.deltaone.decision import decide
-from telefine_assets.deltaone.records import PPM, Rules
-from telefine_assets.deltaone.report import ReportContext, markdown
+from telefine_assets.deltaone.report import rendered
 
-from .rows import LOOSE, look, row, rows
+from .rows import LOOSE
+from .told import story, tickets
 
 
-def report(items, rules=LOOSE, **changes):
-    decision = decide(items, rules, look())
-    return markdown(decision, ReportContext("reviews", "exact match", look(), items, **changes))
+def report(*arguments, **changes):
+    return rendered(*story(*arguments, **changes))[0]
 
 
 def test_a_reached_report_says_all():
-    text = report(rows(61, 23, 380))
+    text = report()
     for part in (
         "**Reached.**",
         "| Gain (positive is better) | +8.18 pp |",
         "| Better / worse / same | 61 / 23 / 380 |",
-        "## Where the candidate is better (3 of 61)",
-        "## Where it is worse (3 of 23)",
-        "Look 1",
+        "### Where the candidate is better (3 of 61)",
+        "### Where it is worse (3 of 23)",
+        "### Where it makes no difference (3 of 380)",
+        "| All items | +2.99 to +13.31 pp | +8.18 pp |",
+        "Number 3 at this holdout",
         "higher is better",
-        "`question 0`",
+        "(ticket 0)`",
+        "| Latency, half of the answers within | 1,046 ms | 1,255 ms |",
+        "| Cost of 1,000 answers, in the currency of the prices | 0.095 | 0.11 |",
     ):
         assert part in text
-    assert text.count("- Asked") == 6
+    assert text.count("- Asked") == 10
     assert text.endswith("\n")
 
 
-def test_before_it_is_reached_the_report_does_not_depend_on_scores_or_items():
-    texts = {report(rows(w, m, 300 - w - m), Rules()) for w, m in ((0, 0), (0, 80), (20, 12))}
-    assert len(texts) == 1
-    text = texts.pop()
+def test_a_report_that_is_not_reached_is_short_and_holds_no_example():
+    text = report(tickets(20, 26, 420))
     assert "**Not reached.**" in text
-    assert "question" not in text
+    assert "ticket" not in text
     assert "## Result" not in text
+    assert "| 7 pp better |" in text
 
 
 def test_the_report_is_the_same_for_rows_in_any_order():
-    items = rows(61, 23, 380)
-    assert report(items) == report(items[::-1])
+    items = tickets()
+    record, decision, context = story(items)
+    assert rendered(record, decision, context) == rendered(record, decision, replace(context, items=items[::-1]))
 
 
-def test_a_loss_is_told_the_right_way_round():
-    items = [row(i, PPM * (i % 10 < 3), PPM * (i % 10 < 2)) for i in range(500)]
-    text = report(items, replace(LOOSE, direction="lower"))
-    assert "lower is better" in text
-    assert "+10.00 pp" in text
-    assert "(3 of 50)" in text
+NASTY = "```\n# Reached\n<script>alert(1)</script> | `x` {{ 7 * 7 }} " + "long " * 200_000
 
 
 def test_text_of_programs_cannot_become_markup():
-    nasty = {"text": "```\n# Reached\n<script>alert(1)</script> `x` " + "long " * 200}
-    items = [replace(r, inputs=nasty, candidate_output={"a": "`"}) for r in rows(61, 23, 380)]
-    decision = decide(items, LOOSE, look())
-    text = markdown(decision, ReportContext("<b>p|q</b>\n# x", "m|n", look(), items))
+    items = [
+        replace(each, inputs={"text": NASTY}, candidate_output={"a": "`"}, label={"queue": f"a|b {at % 2}"})
+        for at, each in enumerate(tickets(unresolved=0))
+    ]
+    record, decision, context = story(items, LOOSE)
+    named = replace(context, program="<b>p|q</b>\n# x", metric="m|n")
+    text = rendered({**record, "sentence": "*a* <i>"}, decision, named)[0]
     assert "\n# Reached" not in text
     assert "- Asked ```` ```" in text
-    assert max(len(line) for line in text.splitlines()) < 600
+    assert max(len(line) for line in text.splitlines()) < 900
     assert "\\<b\\>p\\|q" in text
-
-
-def test_unreadable_and_absent_answers_are_named():
-    items = rows(61, 23, 380)
-    items[0] = replace(items[0], baseline_output=None, baseline_error="unparsable")
-    items[1] = replace(items[1], baseline_output=None)
-    text = report(items)
-    assert "baseline: an answer that could not be read" in text
-    assert "baseline: none" in text
+    assert "\\*a\\* \\<i\\>" in text
+    assert "| `a\\|b 0` |" in text

@@ -1,0 +1,37 @@
+"""A page as one HTML file that needs nothing else: no script, no address, no font, no clock."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import TYPE_CHECKING
+
+from telefine_assets.deltaone.page import Code, Page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def html(page: Page) -> bytes:
+    """Write a page as UTF-8 HTML. The same page gives the same bytes."""
+    return _templates().get_template("report.html.j2").render(page=page).encode()
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("telefine_assets.deltaone"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters["data"] = lambda png: "data:image/png;base64," + base64.b64encode(png).decode()
+    templates.filters["share"] = lambda ppm: f"{ppm / 10_000:.2f}"
+    templates.filters["kind"] = lambda block: type(block).__name__.lower()
+    templates.filters["tied"] = lambda text: text.replace(" %", "\u00a0%").replace(" pp", "\u00a0pp")
+    templates.tests["code"] = lambda text: isinstance(text, Code)
+    return templates
