@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
 from typing import Any
 
 from telefine_assets.deltaone import wording
-from telefine_assets.deltaone.pairs import Pairs, pairs_of, scores_of
+from telefine_assets.deltaone.pairs import Pairs, interval_ppm, pairs_of, scores_of
 from telefine_assets.deltaone.records import HIGHER, PPM, PairedItem, Rules
-from telefine_assets.deltaone.statistics import bonett_price_interval, clustered_interval, mcnemar_below, mcnemar_p
+from telefine_assets.deltaone.statistics import mcnemar_below, mcnemar_p
 
 MOST_SLICES = 20
 """Most rows of a table by category or contributor; the rest are summed in one more."""
@@ -78,15 +77,10 @@ def _slice(name: str | None, rows: list[PairedItem], rules: Rules, alpha: Fracti
     return Slice(name, pairs.n, pairs.wins, pairs.losses, ties, gain, low, high, rest)
 
 
-def _interval(pairs: Pairs, alpha: Fraction) -> tuple[int | None, int | None]:
-    """The interval that the decision has for pairs of this sort, rounded outward."""
-    if pairs.n < LEAST_FOR_INTERVAL or len(set(pairs.groups)) < 2:
-        return None, None
-    if pairs.binary and not pairs.clustered:
-        low, high = bonett_price_interval(pairs.wins, pairs.losses, pairs.n, alpha)
-        return floor(low * PPM), ceil(high * PPM)
-    low, high = clustered_interval(pairs.gains, pairs.groups, alpha)
-    return floor(low), ceil(high)
+def _interval(pairs: Pairs, alpha: Fraction) -> tuple[int, int] | tuple[None, None]:
+    """The interval that the decision has for pairs of this sort; None for too few."""
+    few = pairs.n < LEAST_FOR_INTERVAL or len(set(pairs.groups)) < 2
+    return (None, None) if few else interval_ppm(pairs, alpha)
 
 
 def category_of(rows: Sequence[PairedItem], setting: str | None) -> str | None:

@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil, floor
 from typing import Any
 
 from telefine_assets.deltaone import guardrails, wording
-from telefine_assets.deltaone.pairs import Pairs, pairs_of
+from telefine_assets.deltaone.pairs import Pairs, interval_ppm, pairs_of
 from telefine_assets.deltaone.power import detectable_gain, effective_n
-from telefine_assets.deltaone.records import PPM, Decision, Look, PairedItem, Rules
+from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
 from telefine_assets.deltaone.refusals import (
     Reason,
     not_significant,
@@ -32,8 +31,6 @@ from telefine_assets.deltaone.refusals import (
 from telefine_assets.deltaone.statistics import (
     MCNEMAR,
     FlipResult,
-    bonett_price_interval,
-    clustered_interval,
     group_sums,
     mcnemar_below,
     mcnemar_p,
@@ -162,7 +159,7 @@ def _tested(
 ) -> tuple[Decision, Reason | None]:
     """The test and the interval, and what they have against the gain."""
     test = _test(pairs, rules, alpha)
-    lower, upper = _interval_ppm(pairs, alpha)
+    lower, upper = interval_ppm(pairs, alpha)
     measured = replace(
         decision,
         lower_ppm=lower,
@@ -190,15 +187,6 @@ def _test(pairs: Pairs, rules: Rules, alpha: Fraction) -> FlipResult:
     return sign_flip_test(group_sums(pairs.gains, pairs.groups), alpha, rules.permutations, rules.seed)
 
 
-def _interval_ppm(pairs: Pairs, alpha: Fraction) -> tuple[int, int]:
-    """The interval that belongs to the test, rounded outward to whole ppm."""
-    if pairs.binary and not pairs.clustered:
-        low, high = bonett_price_interval(pairs.wins, pairs.losses, pairs.n, alpha)
-        return floor(low * PPM), ceil(high * PPM)
-    low, high = clustered_interval(pairs.gains, pairs.groups, alpha)
-    return floor(low), ceil(high)
-
-
 def _reached(decision: Decision, rules: Rules, alpha: Fraction) -> Decision:
     reached = replace(decision, reached=True, code=REACHED, grade=_grade(decision.lower_ppm or 0, rules))
     return replace(reached, sentence=_reached_sentence(reached, alpha))
@@ -224,7 +212,7 @@ def _below_threshold(decision: Decision, pairs: Pairs) -> Reason:
 def _reached_sentence(decision: Decision, alpha: Fraction) -> str:
     gain = wording.points(decision.delta_ppm or 0)
     ends = wording.interval(decision.lower_ppm or 0, decision.upper_ppm or 0)
-    confidence = wording.percent(Fraction(decision.confidence), 6)
+    confidence = wording.percent(Fraction(decision.confidence), 4)
     p = wording.p_text(float(decision.p_value), 2)
     return (
         f"DeltaOne is reached: the candidate is better by {gain} pp ({confidence} interval {ends}) on "

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
 
 from telefine_assets.deltaone.records import HIGHER, PPM, UNPARSABLE, PairedItem, RecordError, Rules
-from telefine_assets.deltaone.statistics import clustered_variance
+from telefine_assets.deltaone.statistics import bonett_price_interval, clustered_interval, clustered_variance
 
 
 @dataclass(frozen=True)
@@ -128,3 +130,15 @@ def observed_discordance(pairs: Pairs) -> int:
         return 0
     mean = sum(pairs.gains) / pairs.n
     return round((pairs.n * variance + mean * mean) / PPM)
+
+
+def interval_ppm(pairs: Pairs, alpha: Fraction) -> tuple[int, int]:
+    """The two-sided interval of the mean gain at level 1 - 2 alpha, rounded outward to whole ppm.
+
+    Bonett-Price for right or wrong answers that are independent; else by groups.
+    """
+    if pairs.binary and not pairs.clustered:
+        low, high = bonett_price_interval(pairs.wins, pairs.losses, pairs.n, alpha)
+        return floor(low * PPM), ceil(high * PPM)
+    low, high = clustered_interval(pairs.gains, pairs.groups, alpha)
+    return floor(low), ceil(high)

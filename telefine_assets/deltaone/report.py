@@ -110,7 +110,7 @@ def _told(record: Mapping[str, Any], decision: Decision, context: ReportContext,
     items, rules = context.items, context.rules
     slices = results.categories(items, context.category, decision, rules)
     plot = results.forest(decision, slices, rules)
-    level = wording.percent(Fraction(decision.confidence), 6)
+    level = wording.percent(Fraction(decision.confidence), 4)
     read = f"Each line is the {level} interval of a gain, its mark the gain itself. Right is better."
     return Page(
         program=about.program,

@@ -97,7 +97,7 @@ def result(decision: Decision, items: Sequence[PairedItem], about: About) -> Sec
         ("Baseline", f"{wording.points(decision.baseline_ppm or 0)} %"),
         ("Candidate", f"{wording.points(decision.candidate_ppm or 0)} %"),
         ("Gain (positive is better)", f"{wording.points(decision.delta_ppm or 0, sign=True)} pp"),
-        (f"{wording.percent(Fraction(decision.confidence), 6)} interval", _interval_note(decision)),
+        (f"{wording.percent(Fraction(decision.confidence), 4)} interval", _interval_note(decision)),
         ("Better / worse / same", f"{decision.wins:,} / {decision.losses:,} / {decision.ties:,}"),
         ("p-value", f"{decision.p_value} ({_METHODS.get(decision.method, decision.method)})"),
         ("Grade", decision.grade or "none: the interval still holds 0"),
