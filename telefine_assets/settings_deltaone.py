@@ -78,7 +78,7 @@ class DeltaOneSettings(Group):
         for name, rail in self.guardrails.items():
             if rail.metric is None and rail.measure is None and name not in MEASURES:
                 raise ValueError(f"guardrails.{name}: name a metric, or a measure ({', '.join(MEASURES)})")
-            if rail.metric is not None and name in MEASURES:
+            if rail.metric is not None and name in (*MEASURES, "confidence"):
                 raise ValueError(f"guardrails.{name}: the name belongs to a measure; call the metric otherwise")
             more_is_better = rail.metric.direction == "higher" if rail.metric else (rail.measure or name) == "valid"
             if rail.statistic == "p95" and rail.max_worse is not None and more_is_better:

@@ -43,12 +43,13 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
         limit = line.settings.deltaone.max_regressions
         problems = [(day, why) for day, asked in found.items() if (why := too_many_regressions(asked, limit))]
         items = [(day, *item_cells(item)) for day, asked in found.items() for item in asked["regressed"]]
+        asked_in_all = sum(asked["asked"] for asked in found.values())
         columns = ["day", "item", "asked", "right", "baseline", "candidate"]
         return dg.AssetCheckResult(
             passed=not problems,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "asked": sum(asked["asked"] for asked in found.values()) if found else "nothing has retired yet",
+                "asked": asked_in_all or "none: nothing has retired, or no candidate was compared",
                 "problems": table_of(["day", "problem"], problems) if problems else "none",
                 "worse": table_of(columns, items[:LISTED]) if items else "none",
             },

@@ -46,6 +46,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 evidence.get,
                 models.lm,
                 context.log.info,
+                line.settings.split.key.get_secret_value().encode(),
             )
             report = report_day(bench, day, compiled, cleaned)
             digest = store.records.write(line.name, STAGE, day, report.record)

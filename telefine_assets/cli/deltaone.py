@@ -141,16 +141,9 @@ class _Opened:
 
     def decided(self) -> tuple[Any, Any]:
         """Decision and context for ``rendered``; evidence is opened only once DeltaOne is reached."""
-        from telefine_assets.deltaone.records import Rules
-        from telefine_assets.deltaone.report import ReportContext, reopened
+        from telefine_assets.deltaone.report import context_of, reopened
 
-        metric, deltaone = self.own.metric, self.own.deltaone
-        rules = Rules(
-            threshold_ppm=deltaone.threshold_ppm, direction=metric.direction, max_regressions=deltaone.max_regressions
-        )
-        context = ReportContext(
-            self.program, metric.label, category=deltaone.category, confidence=deltaone.confidence, rules=rules
-        )
+        context = context_of(self.program, self.record)
         return reopened(self.record, self.evidence.get, context)
 
 

@@ -71,6 +71,8 @@ class Bench:
     get: Callable[[str], bytes]
     lm: OpenLm
     say: Callable[[str], None]
+    secret: bytes
+    """Blinds what is stored of a look whose result is not told; the split's key will do."""
 
     @cached_property
     def rules(self) -> Rules:
@@ -97,6 +99,7 @@ def rules_of(settings: DeltaOneSettings, spec: ProgramSpec) -> Rules:
         seed=settings.seed,
         guardrails=tuple(_guardrail(name, bound, spec.guardrails) for name, bound in settings.guardrails.items()),
         max_regressions=settings.max_regressions,
+        score_reads_label=spec.metric.labels,
     )
 
 

@@ -59,10 +59,10 @@ def take(bench: Bench, prepared: Prepared) -> Outcome:
         LedgerError: when the holdout rotated in the meantime.
         MetricError: when a metric returns what is not a score.
     """
-    if reason := _before_asking(bench, prepared):
+    if reason := _unfit_programs(bench, prepared):
         return Outcome(reason)
     retired = _ask(bench, prepared, prepared.holdout.retired, "retired").scored() if prepared.holdout.retired else []
-    if reason := regressions.refusal(retired, bench.rules):
+    if reason := regressions.refusal(retired, bench.rules) or _before_asking(bench, prepared):
         return Outcome(reason, retired)
     bench.looks.record(prepared.request, prepared.epoch, bench.put(prepared.holdout.document()))
     asked = _ask(bench, prepared, prepared.holdout.items, "held-out")
@@ -79,12 +79,23 @@ def take(bench: Bench, prepared: Prepared) -> Outcome:
     return Outcome(Compared(look, rows, decide(rows, bench.rules, look)), retired)
 
 
+def _unfit_programs(bench: Bench, prepared: Prepared) -> Reason | None:
+    """Whether these are two programs, and what runs is what the candidate's version names."""
+    if reason := same_program(_expected_look(bench, prepared)):
+        return reason
+    if prepared.candidate.was_made_with(bench.spec, bench.lm.identity):
+        return None
+    return Reason(
+        "stale_candidate",
+        "The candidate was compiled with other code or for another language model than the settings have now. "
+        "Compile the day again.",
+    )
+
+
 def _before_asking(bench: Bench, prepared: Prepared) -> Reason | None:
-    """What needs nothing to be asked: programs, labels, items."""
+    """What is known of the living holdout before anything of it is asked: labels, and how many items."""
     holdout, look = prepared.holdout, _expected_look(bench, prepared)
     fresh, rules = len(holdout.items), bench.rules
-    if reason := same_program(look):
-        return reason
     if not fresh and not holdout.used and holdout.own:
         return self_labels(holdout.own, holdout.own)
     if fresh < rules.min_items <= fresh + holdout.used:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from telefine_assets.deltaone.comparing import Compared, Outcome, rows_document,
 from telefine_assets.deltaone.decision import public_view
 from telefine_assets.deltaone.holdout import Prepared, prepare
 from telefine_assets.deltaone.records import PairedItem
-from telefine_assets.deltaone.report import ReportContext, rendered, reopened
+from telefine_assets.deltaone.report import about, context_of, rendered, reopened
 from telefine_assets.programs.datasets import dataset_digest
 from telefine_assets.programs.versions import Version
 from telefine_assets.traces.records import CleanedTrace
@@ -55,7 +56,7 @@ def record_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Seq
     if closed is not None:
         return _stored(bench, closed.record)
     if compiled["candidate"] is None:
-        return _no_candidate(compiled)
+        return _no_candidate(compiled) | _about(bench)
     baseline, candidate = (Version(bench.get(compiled[side])) for side in ("baseline", "candidate"))
     prepared = prepare(bench, day, cleaned, baseline, candidate)
     ended = bench.looks.concluded(prepared.request.look_key)
@@ -75,6 +76,11 @@ def _stored(bench: Bench, digest: str) -> dict[str, Any]:
 def _is_decided(compared: Compared) -> bool:
     """With too many items unresolved nothing was decided: the same look may ask them again."""
     return compared.decision.code != TOO_MANY_UNRESOLVED
+
+
+def _about(bench: Bench) -> dict[str, Any]:
+    """What a page about the day says of the settings: those of the day, whatever they become."""
+    return {"about": about(bench.spec.metric_name, bench.settings, bench.rules)}
 
 
 def _no_candidate(compiled: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,23 +103,31 @@ def _record(bench: Bench, prepared: Prepared, outcome: Outcome) -> dict[str, Any
     """The day's record: everything that later stages and readers need, and no score of a living holdout."""
     result = outcome.result
     if isinstance(result, Compared):
-        came_of_it = _compared(bench, prepared, result, outcome.retired)
+        came_of_it = _compared(bench, prepared, result)
     else:
         came_of_it = _refused(result.code, result.sentence)
-    return came_of_it | {
-        "baseline": prepared.baseline.digest,
-        "candidate": prepared.candidate.digest,
-        "labels": prepared.holdout.labels(),
-        "asked_with": _asked_with(bench, prepared),
-        "regressions": regressions.found(outcome.retired, bench.rules),
-    }
+    return (
+        came_of_it
+        | _about(bench)
+        | {
+            "baseline": prepared.baseline.digest,
+            "candidate": prepared.candidate.digest,
+            "labels": prepared.holdout.labels(),
+            "asked_with": _asked_with(bench, prepared),
+            "regressions": _regressions(bench, outcome.retired),
+        }
+    )
 
 
-def _compared(bench: Bench, prepared: Prepared, compared: Compared, retired: Sequence[PairedItem]) -> dict[str, Any]:
+def _regressions(bench: Bench, retired: Sequence[PairedItem]) -> dict[str, Any] | None:
+    """What the regression set shows, with the digest of all of its rows."""
+    found = regressions.found(retired, bench.rules)
+    return None if found is None else found | {"rows": bench.put(rows_document(retired))}
+
+
+def _compared(bench: Bench, prepared: Prepared, compared: Compared) -> dict[str, Any]:
     public = public_view(compared.decision)
     evidence = _documents(bench, prepared, compared)
-    if retired:
-        evidence["regressions.jsonl"] = rows_document(retired)
     return {
         "reached": compared.decision.reached,
         "code": public["code"],
@@ -126,7 +140,10 @@ def _compared(bench: Bench, prepared: Prepared, compared: Compared, retired: Seq
 
 def _documents(bench: Bench, prepared: Prepared, compared: Compared) -> dict[str, bytes]:
     """The evidence of a look that was scored."""
+    blind = hmac.new(bench.secret, prepared.request.look_key.encode(), "sha256").hexdigest()
     report = {
+        # A result is one of few: without this, whoever reads its digest could try them all.
+        "blind": blind,
         "decision": compared.decision.to_record(),
         "rules": bench.rules.to_record(),
         "look": compared.look.to_record(),
@@ -163,14 +180,7 @@ def _asked_with(bench: Bench, prepared: Prepared) -> dict[str, Any]:
 
 def _shown(bench: Bench, record: dict[str, Any]) -> Report:
     """A record as people see it."""
-    spec, settings = bench.spec, bench.settings
-    context = ReportContext(
-        program=spec.name,
-        metric=spec.metric_name,
-        category=settings.category,
-        confidence=settings.confidence,
-        rules=bench.rules,
-    )
+    context = context_of(bench.spec.name, record)
     markdown, figure, html = rendered(record, *reopened(record, bench.get, context))
     public = record["public"]
     metrics = {name: float(public[name]) for name in SHOWN if public.get(name) is not None}

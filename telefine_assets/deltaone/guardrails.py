@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from telefine_assets.deltaone import wording
-from telefine_assets.deltaone.records import LOWER, MEAN, Guardrail, PairedItem, Rules
+from telefine_assets.deltaone.records import LOWER, MEAN, UNPARSABLE, Guardrail, PairedItem, Rules
 from telefine_assets.deltaone.refusals import Reason
 
 MISSING, FAILED = "guardrail_missing", "guardrail_failed"
 PRIVATE = "private_"
 """Begins the code of a guardrail that is told only once DeltaOne is reached."""
 
-_BILLED = ("latency_ms", "cost_micros", "tokens")
+_BILLED = frozenset({"latency_ms", "cost_micros", "tokens"})
 """Measures of the model's service; they are no judgement of the answer."""
 
 
@@ -48,13 +48,24 @@ def first_broken(outcomes: Sequence[Mapping[str, Any]], rules: Rules, public: bo
 def measured(rows: Sequence[PairedItem], rules: Rules) -> list[dict[str, Any]]:
     """What came of each guardrail, in the order of the rules; for the keys see ``Decision.guardrails``.
 
-    Where the score itself needs no label (its label source is a metric), a
-    guardrail on the answers may be the score under another name. ``reads_label``
-    is then true of it, so that it is not told before DeltaOne is reached.
+    Where the score itself needs no label, a guardrail on the answers may be the
+    score under another name. ``reads_label`` is then true of it, so that it is
+    not told before DeltaOne is reached.
+
+    A question that the model refused to answer, from either program, was not
+    served: it is a wrong answer, and no part of latency, tokens and cost.
     """
     answered = [row for row in rows if row.answered]
-    label_free = any(row.label_source.startswith("metric:") for row in rows)
-    return [_measured(answered, rail, label_free) for rail in rules.guardrails]
+    served = [row for row in answered if not _refused(row)]
+    return [
+        _measured(served if rail.measure in _BILLED else answered, rail, not rules.score_reads_label)
+        for rail in rules.guardrails
+    ]
+
+
+def _refused(row: PairedItem) -> bool:
+    sides = ((row.baseline_error, row.baseline_measures), (row.candidate_error, row.candidate_measures))
+    return any(error == UNPARSABLE and not measures.keys() & _BILLED for error, measures in sides)
 
 
 def _measured(answered: Sequence[PairedItem], rail: Guardrail, label_free: bool) -> dict[str, Any]:

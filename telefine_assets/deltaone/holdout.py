@@ -75,9 +75,7 @@ def holdout_of(
         retired: clusters that were looked at in earlier epochs.
     """
     held = [trace for trace in cleaned if trace.split == "holdout"]
-    labelled = [trace for trace in held if trace.label_source.startswith(EXPECTED)]
-    reads = spec.metric.labels or any(metric.labels for metric in spec.guardrails.values())
-    fit, judge = (labelled, None) if reads else (held, spec.metric_name)
+    fit, judge = _fit(held, spec)
 
     def chosen(traces: list[CleanedTrace], limit: int) -> list[Item]:
         items = items_of(traces, "holdout", limit, settings.seed, types=spec.types, judge=judge)
@@ -93,6 +91,19 @@ def holdout_of(
     )
 
 
+def _fit(held: list[CleanedTrace], spec: ProgramSpec) -> tuple[list[CleanedTrace], str | None]:
+    """The traces that may be compared on, and the metric's name where none has a label."""
+    if spec.metric.labels or any(metric.labels for metric in spec.guardrails.values()):
+        return [trace for trace in held if trace.label_source.startswith(EXPECTED)], None
+    return held, spec.metric_name
+
+
+def _everything(cleaned: Sequence[CleanedTrace], spec: ProgramSpec, settings: DeltaOneSettings) -> str:
+    """Digest of all that a look could be at, whatever has retired and whatever the limits leave out."""
+    fit, judge = _fit([trace for trace in cleaned if trace.split == "holdout"], spec)
+    return dataset_digest(items_of(fit, "holdout", len(fit), settings.seed, judge=judge))
+
+
 def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: Version, candidate: Version) -> Prepared:
     """Find what the day's look would be at: items that have not retired. Nothing is asked or recorded."""
     spec, settings = bench.spec, bench.settings
@@ -100,12 +111,14 @@ def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: V
         {
             "program": spec.name,
             "day": day,
-            "holdout": dataset_digest(holdout_of(cleaned, spec, settings).items),
+            "holdout": _everything(cleaned, spec, settings),
+            "code": spec.code_digest,
             "baseline": baseline.digest,
             "candidate": candidate.digest,
             "metric": spec.metric_digest,
             "lm": bench.lm.identity,
             "rules": bench.rules.to_record(),
+            "choice": [settings.max_items, settings.cluster_by, settings.confidence],
         }
     )
     epoch, lists = bench.looks.epoch(spec.name, look_key)

@@ -214,6 +214,8 @@ class Rules(_Record):
         permutations: fewest random sign flips of a sampled test.
         seed: seed of the sign flips.
         guardrails: what must hold beside the gain.
+        score_reads_label: whether the metric compares with a label; else a guardrail
+            on the answers may be the score under another name.
         max_regressions: most items on which the candidate may be worse; None for any number.
     """
 
@@ -230,6 +232,7 @@ class Rules(_Record):
     seed: int = 0
     guardrails: tuple[Guardrail, ...] = ()
     max_regressions: int | None = None
+    score_reads_label: bool = True
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields as a dictionary that ``canonical_json`` accepts."""

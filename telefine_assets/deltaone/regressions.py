@@ -16,7 +16,7 @@ from telefine_assets.deltaone.refusals import Reason, too_many_unresolved
 from telefine_assets.deltaone.statistics import mcnemar_p
 
 LISTED = 50
-"""Most items that a record lists; the evidence has them all."""
+"""Most items that a record lists; its evidence has them all."""
 
 
 def refusal(rows: Sequence[PairedItem], rules: Rules) -> Reason | None:

@@ -19,6 +19,7 @@ from telefine_assets.deltaone.markdown import markdown
 from telefine_assets.deltaone.page import Forest, Page, Prose, Section, named
 from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
 from telefine_assets.deltaone.sections import About
+from telefine_assets.settings_deltaone import DeltaOneSettings
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,25 @@ class ReportContext:
     category: str | None = None
     confidence: str | None = None
     rules: Rules = field(default_factory=Rules)
+
+
+def about(metric: str, settings: DeltaOneSettings, rules: Rules) -> dict[str, Any]:
+    """What a record says of the settings that its page needs; see ``context_of``."""
+    return {
+        "metric": metric,
+        "category": settings.category,
+        "confidence": settings.confidence,
+        "threshold_ppm": rules.threshold_ppm,
+        "direction": rules.direction,
+        "max_regressions": rules.max_regressions,
+    }
+
+
+def context_of(program: str, record: Mapping[str, Any]) -> ReportContext:
+    """The context of a stored record, from nothing but the record."""
+    said = record["about"]
+    rules = Rules(**{name: said[name] for name in ("threshold_ppm", "direction", "max_regressions")})
+    return ReportContext(program, said["metric"], None, (), said["category"], said["confidence"], rules)
 
 
 def rendered(

@@ -113,7 +113,7 @@ def test_the_html_is_the_report_itself(told, telefine, tmp_path, day):
     code, out, _ = telefine("show", day, "--html", str(tmp_path / "out.html"))
     page = (tmp_path / "out.html").read_bytes()
     assert (code, out.strip()) == (0, f"{tmp_path / 'out.html'}: triage {day}")
-    context = replace(context, program="triage", metric="exact_match")
+    context = replace(context, program="triage")
     assert page == rendered(record, decision, context)[2]
 
 

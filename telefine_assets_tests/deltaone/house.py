@@ -50,7 +50,9 @@ class House:
         try:
             with open_lm(lm_settings(self.knn, **changes), Answers(ledger)) as lm:
                 evidence = self.evidence
-                yield Bench(spec, self.settings, Looks(ledger), evidence.put, evidence.get, lm, self.said.append)
+                yield Bench(
+                    spec, self.settings, Looks(ledger), evidence.put, evidence.get, lm, self.said.append, b"secret"
+                )
         finally:
             ledger.close()
 

@@ -42,12 +42,12 @@ def limited(limit, **changes):
 def test_while_nothing_has_retired_there_is_no_regression_set(tmp_path, knn):
     record = House(tmp_path, knn).record()
     assert record["regressions"] is None
-    assert "regressions.jsonl" not in record["evidence"]
 
 
 def test_what_got_worse_on_retired_items_is_listed_and_counted(house):
     record = house.record(TUESDAY, LATER, tuesdays(house, **WORSE))
-    shown, kept = record["regressions"], house.rows(record, "regressions.jsonl")
+    shown = record["regressions"]
+    kept = [json.loads(line) for line in house.evidence.get(shown["rows"]).splitlines()]
     worse = [each for each in kept if each["candidate_ppm"] < each["baseline_ppm"]]
     better = [each for each in kept if each["candidate_ppm"] > each["baseline_ppm"]]
     assert (shown["asked"], len(kept)) == (N, N)

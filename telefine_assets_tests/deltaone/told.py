@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from telefine_assets.deltaone.decision import decide, public_view
 from telefine_assets.deltaone.records import PPM, Guardrail, Rules
-from telefine_assets.deltaone.report import ReportContext
+from telefine_assets.deltaone.report import ReportContext, about
+from telefine_assets.settings_deltaone import DeltaOneSettings
 
 from .rows import look, row
 
@@ -83,6 +84,9 @@ def _ticket(index, old, new):
     )
 
 
+ABOUT = {"about": about("exact match", DeltaOneSettings(confidence="sure"), RULES)}
+
+
 def record_of(decision, **changes):
     """The record of a look, as the asset stores it."""
     public = public_view(decision)
@@ -98,6 +102,7 @@ def record_of(decision, **changes):
         "labels": {"expectation:HUMAN": 412, "expectation:CODE": 52},
         "asked_with": ASKED_WITH,
         "regressions": {"asked": 120, "regressed": [LOST], "count": 1, "p_value": "1", "wins": 0, "losses": 1},
+        **ABOUT,
         **changes,
     }
 
@@ -115,4 +120,13 @@ def no_look(
 ):
     """The record of a day without a look."""
     empty = {"baseline": "b" * 64, "candidate": None, "public": {}, "evidence": {}}
-    return {"reached": False, "code": code, "sentence": sentence, **empty, "history": [], "labels": {}, **changes}
+    return {
+        "reached": False,
+        "code": code,
+        "sentence": sentence,
+        **empty,
+        "history": [],
+        "labels": {},
+        **ABOUT,
+        **changes,
+    }
