@@ -84,6 +84,8 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
     last = _check_look(files, look, rules)
     _check_rows(files, rows, look)
     _check_demos(files, candidate)
+    for name in ("lm", "code"):
+        _same(REPORT, f"asked_with.{name}", _json(files, REPORT)["asked_with"][name], candidate[name])
     for name in (CANDIDATE, BASELINE):
         _same(name, "program", last["program"], _json(files, name)["program"])
     return {
