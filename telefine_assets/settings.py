@@ -78,10 +78,10 @@ class LedgerSettings(_Group):
     @classmethod
     def _known(cls, url: str) -> str:
         # A further @ or / would make another host of a part of the password, and errors name hosts.
-        if not re.fullmatch(r"|sqlite:///.+|postgresql\+psycopg://([^@/]*@)?[^@/]*/[^@]*", url):
+        if not re.fullmatch(r"|sqlite:///.+|postgresql\+psycopg://([^@/\s]*@)?[^@/\s]*/[^@\s]*", url):
             raise ValueError(
                 "must be sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>; "
-                "write @ in a password as %40 and / as %2F"
+                "write @ in a password as %40, / as %2F and a blank as %20"
             )
         return url
 

@@ -74,6 +74,12 @@ class DeltaOneSettings(Group):
         return alpha
 
     @model_validator(mode="after")
+    def _enough_may_be_looked_at(self) -> DeltaOneSettings:
+        if self.max_items < self.min_items:
+            raise ValueError(f"max_items ({self.max_items}) must not be below min_items ({self.min_items})")
+        return self
+
+    @model_validator(mode="after")
     def _guardrails_measure_something(self) -> DeltaOneSettings:
         for name, rail in self.guardrails.items():
             if rail.metric is None and rail.measure is None and name not in MEASURES:

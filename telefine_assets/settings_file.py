@@ -17,7 +17,7 @@ from telefine_assets.errors import TelefineError
 ADDRESSES = (("mlflow", "tracking_uri"), ("ledger", "url"), ("store", "uri"))
 """Settings that are URLs, and may carry a password."""
 # As far as the last @, since a password may hold one, but not from a port on; and libpq's own way to write one.
-_PASSWORD = re.compile(r"(://[^/@:\s]*:)(?!\d+/)\S+(@)|([?&](?:ssl)?password=)[^&\s]+")
+_PASSWORD = re.compile(r"(://[^/@:]*:)(?!\d+/\S*$).+(@)|([?&](?:ssl)?password=)[^&\s]+")
 
 
 class SettingsError(TelefineError):

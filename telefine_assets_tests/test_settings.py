@@ -310,11 +310,11 @@ def test_a_run_reads_the_password_from_the_environment(load, monkeypatch):
     assert opened == [address]
 
 
-@pytest.mark.parametrize("password", [f"{SECRET}@{SECRET}", f"{SECRET}/{SECRET}", f"@{SECRET}"])
+@pytest.mark.parametrize("password", [f"{SECRET}@{SECRET}", f"{SECRET}/{SECRET}", f"@{SECRET}", f"a {SECRET}"])
 def test_a_password_that_would_be_cut_in_two_is_refused_and_not_shown(load, monkeypatch, password):
     monkeypatch.setenv("TELEFINE_LEDGER__URL", f"postgresql+psycopg://ann:{password}@db.internal/ledger")
     (line,) = mistakes(load)
-    assert "write @ in a password as %40 and / as %2F" in line
+    assert "write @ in a password as %40, / as %2F and a blank as %20" in line
     assert SECRET not in line
 
 

@@ -48,6 +48,8 @@ def show(day: Day = None, program: Program = None, html: Html = None, as_json: A
     """
     from telefine_assets.deltaone.report import rendered
 
+    if as_json and html is not None:
+        raise TelefineError("--json and --html exclude each other: choose one")
     opened = _open(day, program)
     if as_json:
         typer.echo(json.dumps({"program": opened.program, "day": opened.day, **opened.record}, indent=2))
@@ -56,7 +58,10 @@ def show(day: Day = None, program: Program = None, html: Html = None, as_json: A
     if html is None:
         _print_markdown(markdown)
     else:
-        html.write_bytes(page)
+        try:
+            html.write_bytes(page)
+        except OSError as error:
+            raise TelefineError(f"--html {html}: cannot be written: {error.strerror}") from None
         typer.echo(f"{html}: {opened.program} {opened.day}")
 
 

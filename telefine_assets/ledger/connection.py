@@ -35,7 +35,7 @@ class Ledger:
         self.file = _file_of(place)
         """SQLite's file; None in PostgreSQL, and in memory."""
         if self.file:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.file.parent, url)
         self._engine = _engine(place, self.dialect, self.dialect.careful)
         self.unhurried = _engine(place, self.dialect, self.dialect.unhurried, isolation_level="AUTOCOMMIT")
         """For what could be had again: each statement commits by itself, and only a power cut can undo it."""
@@ -83,6 +83,13 @@ class Ledger:
         self.unhurried.dispose()
 
 
+def _make_folder(folder: Path, url: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(f"the ledger {without_password(url)} cannot be opened: {error}") from error
+
+
 def _place_of(url: str) -> tuple[URL, Dialect]:
     try:
         place = make_url(url)
@@ -101,7 +108,8 @@ def _file_of(place: URL) -> Path | None:
 
 def _engine(place: URL, dialect: Dialect, statements: tuple[str, ...], **options: Any) -> Engine:
     try:
-        engine = create_engine(place, **dialect.options, **options)
+        # Parameters are answers and reasons: they must not stand in an error.
+        engine = create_engine(place, hide_parameters=True, **dialect.options, **options)
     except ImportError as error:
         raise LedgerError(
             f"a ledger in PostgreSQL needs the package psycopg: install telefine-assets[postgres] ({error})"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import DDL, Column, Connection, Integer, MetaData, String, Table, Text, UniqueConstraint, event
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 

@@ -67,7 +67,7 @@ def turn(ledger: Ledger, name: str, seats: int, say: Callable[[str], None]) -> I
 
 def _places(ledger: Ledger, name: str, seats: int, say: Callable[[str], None]) -> _Places:
     if ledger.dialect.name == "postgresql":
-        return _Sessions(ledger.apart(), name, seats, say)
+        return _Sessions(ledger, name, seats, say)
     if ledger.file is None:
         raise LedgerError("turns need a ledger that other processes can open: ledger.url names one in memory")
     return _Files(ledger.file.parent / "turns", name, seats)
@@ -128,16 +128,34 @@ _HOLDERS = text("""
 class _Sessions:
     """Places as advisory locks of a PostgreSQL session."""
 
-    def __init__(self, connection: Connection, name: str, seats: int, say: Callable[[str], None]) -> None:
-        self._connection, self._name, self._seats, self._say = connection, name, seats, say
+    def __init__(self, ledger: Ledger, name: str, seats: int, say: Callable[[str], None]) -> None:
+        self._ledger, self._name, self._seats, self._say = ledger, name, seats, say
         # The locks of a pair of integers have nothing to do with that of whoever writes, which is of one.
         self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") >> 1
+        self._connection = self._session()
+
+    def _session(self) -> Connection:
+        connection = self._ledger.apart()
         connection.execute(_SIGN_SESSION, {"myself": _myself()})
+        return connection
 
     def take(self) -> bool:
-        return any(
-            self._connection.scalar(select(func.pg_try_advisory_lock(self._key, seat))) for seat in range(self._seats)
-        )
+        try:
+            return self._tried()
+        except DBAPIError as error:
+            # The server may only have been started anew; who still holds a place there has another session.
+            self._say(f"waiting for a turn at {self._name!r}: the connection was lost ({error.orig})")
+            self._connection.invalidate()
+            self._connection.close()
+            try:
+                self._connection = self._session()
+                return self._tried()
+            except DBAPIError as again:
+                raise LedgerError(f"the ledger was lost while waiting for {self._name!r}: {again.orig}") from again
+
+    def _tried(self) -> bool:
+        tries = (select(func.pg_try_advisory_lock(self._key, seat)) for seat in range(self._seats))
+        return any(self._connection.scalar(each) for each in tries)
 
     def holders(self) -> list[str]:
         return list(self._connection.scalars(_HOLDERS, {"key": self._key}))

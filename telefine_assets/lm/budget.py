@@ -35,7 +35,15 @@ class Unreachable(TelefineError):
     """A question got no answer for reasons outside the program, after all retries."""
 
 
-STOPS = (BudgetSpent, BudgetUnknown, DeadlinePassed, Unreachable)
+class JournalBroken(TelefineError):
+    """An answer could not be kept, or a kept one not read."""
+
+
+class Halted(TelefineError):
+    """More was wanted after somebody stopped the run. What was answered is kept."""
+
+
+STOPS = (BudgetSpent, BudgetUnknown, DeadlinePassed, Unreachable, JournalBroken, Halted)
 """What stops everything that asks, and is the fault of no program that was asked."""
 
 
@@ -148,12 +156,14 @@ class Budget:
         self,
         limits: BudgetSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         """Allow what ``limits`` allow, by ``clock`` (seconds, never going back)."""
+        self._halted = threading.Event()
         self.limits = limits or BudgetSettings()
         self.clock = clock
-        self._sleep = sleep
+        # By default a nap that ``halt`` ends.
+        self._sleep = sleep or self._halted.wait
         self._max_cost = micros(self.limits.max_cost) if self.limits.max_cost is not None else None
         self._deadline = None if self.limits.max_seconds is None else clock() + self.limits.max_seconds
         self._lock = threading.Lock()
@@ -168,14 +178,21 @@ class Budget:
             BudgetSpent: when a cap is reached.
             BudgetUnknown: when a call before did not say what it used, and a cap depends on it.
             DeadlinePassed: when the time is over.
+            Halted: when the run was stopped.
         """
         with self._lock:
-            refusal = self._reached()
+            refusal = self._refusal if self._halted.is_set() else self._reached()
             if refusal is None:
                 self._started += 1
                 return
             self._refusal = self._refusal or refusal
         raise refusal
+
+    def halt(self) -> None:
+        """Start nothing more and end all waiting: somebody stopped the run."""
+        with self._lock:
+            self._refusal = self._refusal or Halted("the run was stopped; start it again, nothing is asked twice")
+        self._halted.set()
 
     def settle(self, spent: Spent) -> None:
         """Count what a call came to."""
@@ -188,11 +205,14 @@ class Budget:
 
         Raises:
             DeadlinePassed: as soon as the time is over.
+            Halted: as soon as the run is stopped.
         """
         left = self.seconds_left
         if left is None or seconds < left:
             if seconds > 0:
                 self._sleep(seconds)
+            if self._halted.is_set():
+                self.check()
             return
         self._sleep(max(left, 0))
         late = self._late()

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ from dspy.utils.exceptions import (
 
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.lm.asking import Wire, sample_number
-from telefine_assets.lm.budget import Bill, Budget, Meter, Spent, Unreachable, taken
+from telefine_assets.lm.budget import Bill, Budget, JournalBroken, Meter, Spent, Unreachable, taken
 from telefine_assets.lm.retrying import Retrying
 
 LABEL, BILL = "telefine_counted_under", "telefine_bill"
@@ -75,6 +76,7 @@ class JournalEngine:
         self._flights = Flights()
         self._charged: set[str] = set()
         self._unreachable: Unreachable | None = None
+        self._broken: JournalBroken | None = None
         self.meter = Meter()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> JournalEngine:
@@ -122,8 +124,9 @@ class JournalEngine:
                 kept, mine = self._flights.join(key, lambda: self._known(request, key, label))
                 if not mine:
                     self.meter.add(label, Spent(remembered=1))
-                row = json.loads(kept)
-                response, took = response_from_dict(row["response"]), row["took"]
+                with self._journalled(key):
+                    row = json.loads(kept)
+                    response, took = response_from_dict(row["response"]), dict(row["took"])
         except LMError as error:
             self._note(error, label)
             _bill(bill, {})  # what it took to be refused, nobody remembers
@@ -137,22 +140,48 @@ class JournalEngine:
         Raises:
             BudgetSpent: see ``Budget.check``; so are BudgetUnknown and DeadlinePassed.
             Unreachable: when a question got no answer.
+            JournalBroken: see ``intact``.
         """
+        self.intact()
         self._budget.check()
         unreachable, self._unreachable = self._unreachable, None
         if unreachable:
             raise unreachable
 
+    def intact(self) -> None:
+        """Refuse to go on once an answer could not be kept or read: DSPy takes that for a failed call.
+
+        Raises:
+            JournalBroken: again at each call.
+        """
+        if self._broken:
+            raise JournalBroken(*self._broken.args)
+
+    @contextmanager
+    def _journalled(self, key: str) -> Iterator[None]:
+        """Around everything that is done with the journal."""
+        try:
+            yield
+        except Exception as error:
+            said = str(error).partition("\n")[0]
+            self._broken = JournalBroken(
+                f"the journal of answers cannot be used at row {key} ({type(error).__name__}: {said}); see that the "
+                "ledger is well, then run again: what was answered is not asked twice"
+            )
+            raise self._broken from error
+
     def _known(self, request: Any, key: str, label: str) -> str:
         assert self._journal is not None
         self._charge(key)
-        kept = self._journal.find(key)
+        with self._journalled(key):
+            kept = self._journal.find(key)
         if kept is not None:
             self.meter.add(label, Spent(remembered=1))
             return kept
         response, took = self._ask(request, key, label)
         row = {"response": response_to_dict(response), "took": took}
-        return self._journal.keep(key, json.dumps(row, sort_keys=True))
+        with self._journalled(key):
+            return self._journal.keep(key, json.dumps(row, sort_keys=True))
 
     def _charge(self, key: str) -> None:
         """A question counts once, whoever answers it: a run that was killed ends where it would have ended."""

@@ -99,6 +99,15 @@ class OpenLm:
         """
         self.engine.check()
 
+    def intact(self) -> None:
+        """Raise what else DSPy may have taken for a call without an answer.
+
+        Raises:
+            JournalBroken: an answer could not be kept or read.
+            Halted: the run was stopped.
+        """
+        self.engine.intact()
+
 
 def identity_of(settings: LmSettings) -> dict[str, str]:
     """What decides a model's answers, without starting or asking it."""

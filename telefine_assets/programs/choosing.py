@@ -21,6 +21,11 @@ class TournamentError(TelefineError):
     """No contender could be scored, or none could be made; the champion stays."""
 
 
+def failure(error: Exception) -> str:
+    """An error as a record names it: its kind, and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
 @dataclass
 class Contender:
     """A program in the tournament."""

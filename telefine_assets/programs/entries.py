@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from telefine_assets.lm.budget import STOPS
 from telefine_assets.lm.opening import OpenLm
-from telefine_assets.programs.choosing import Contender
+from telefine_assets.programs.choosing import Contender, failure
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.metrics import MetricError
 from telefine_assets.programs.provenance import Demo, demos_of
@@ -82,7 +82,7 @@ def _previous(ring: Ring, previous: Version) -> Contender:
         previous.module(ring.spec)
         contender.demos = demos_of(ring.spec, previous.state, ring.trainset, inherited=ring.earlier.inherited)
     except ProgramError as error:
-        contender.error = f"{type(error).__name__}: {error}"
+        contender.error = failure(error)
     return contender
 
 
@@ -103,7 +103,7 @@ def _made(ring: Ring, name: str, settings: Any) -> Iterator[Contender]:
             raise
         except Exception as error:
             logger.warning("%s failed", name, exc_info=error)
-            yield Contender(name, made_by, None, error=f"{type(error).__name__}: {error}")
+            yield Contender(name, made_by, None, error=failure(error))
             return
         yield _contender(ring, f"{name}/{proposal.name}", made_by, proposal, witness)
 
@@ -117,7 +117,7 @@ def _contender(ring: Ring, name: str, made_by: dict[str, Any], proposal: Proposa
             ring.spec, contender.state or {}, ring.trainset, witness, inherited=ring.earlier.inherited
         )
     except ProgramError as error:
-        contender.error = f"{type(error).__name__}: {error}"
+        contender.error = failure(error)
     return contender
 
 

@@ -67,7 +67,8 @@ def ask_all(
         For each name of ``modules`` what came, in the order of the items.
     """
     questions = [partial(_ask, module, item, lm) for item in items for module in modules.values()]
-    asked = _together(lm.calls_in_flight, questions, progress)
+    asked = _together(lm.calls_in_flight, questions, lm, progress)
+    lm.intact()
     return {name: asked[at :: len(modules)] for at, name in enumerate(modules)}
 
 
@@ -87,9 +88,11 @@ def judge_all(
         MetricError: when the metric returns what is not a score.
         TelefineError: what stops a run, such as a spent budget; the rest is not judged.
     """
-    return _together(
-        threads, [partial(_judged, each, item, metric, outputs) for each, item in zip(asked, items, strict=True)]
-    )
+    judged = [partial(_judged, each, item, metric, outputs) for each, item in zip(asked, items, strict=True)]
+    answers = _together(threads, judged, metric.judge_lm)
+    if metric.judge_lm is not None:
+        metric.judge_lm.intact()
+    return answers
 
 
 def score_program(
@@ -106,8 +109,13 @@ def score_program(
     return judge_all(asked, items, metric, list(labelled), (metric.judge_lm or lm).calls_in_flight)
 
 
-def _together(threads: int, calls: Sequence[Callable[[], Result]], progress: Progress | None = None) -> list[Result]:
-    """What ``calls`` return, in their order; once one was seen to raise, no other begins."""
+def _together(
+    threads: int, calls: Sequence[Callable[[], Result]], lm: OpenLm | None, progress: Progress | None = None
+) -> list[Result]:
+    """What ``calls`` return, in their order; once one was seen to raise, no other begins.
+
+    Who stops the run (Ctrl-C) waits for requests under way, and for no further attempts of ``lm``.
+    """
     pool = ThreadPoolExecutor(threads)
     results: list[Result] = []
     try:
@@ -116,6 +124,10 @@ def _together(threads: int, calls: Sequence[Callable[[], Result]], progress: Pro
             results.append(each.result())
             if progress:
                 progress(len(results), len(calls))
+    except BaseException as error:
+        if lm is not None and not isinstance(error, Exception):
+            lm.budget.halt()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return results

@@ -21,6 +21,7 @@ from telefine_assets.programs.choosing import (
     Standing,
     TournamentError,
     choose,
+    failure,
     standing,
 )
 from telefine_assets.programs.datasets import Item
@@ -159,7 +160,7 @@ def _asked(gate: Gate, contender: Contender, until: int) -> None:
         raise
     except Exception as error:
         logger.warning("%s failed", contender.name, exc_info=error)
-        contender.error = f"{type(error).__name__}: {error}"
+        contender.error = failure(error)
     if contender.name == BASELINE:
         _answered(contender)
 
