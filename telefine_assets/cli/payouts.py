@@ -1,19 +1,61 @@
-"""``telefine payouts``: who is paid what."""
+"""``telefine payouts``: who is paid what, who can claim what, and files to pay by."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from telefine_assets.cli import mint_request
+from telefine_assets.cli.payouts_shared import STAGE, Place, attested, opened, write_once
+from telefine_assets.cli.shared import AsJson, Program
 from telefine_assets.errors import TelefineError
 
-app = typer.Typer(no_args_is_help=True, help="Show payouts.")
+app = typer.Typer(no_args_is_help=True, help="Show payouts and write the files to pay by.")
+app.add_typer(mint_request.app, name="mint-request")
+
+Day = Annotated[str | None, typer.Option("--day", help="The payout of this day, YYYY-MM-DD; the newest by default.")]
+
+
+class Format(StrEnum):
+    """What a payout can be exported as."""
+
+    SAFE_CSV = "safe-csv"
+    CLAIMS = "claims"
+    DUMP = "dump"
 
 
 @app.callback()
 def payouts() -> None:
-    """Payouts are planned by the asset ``contributor_payouts``; nothing here sends anything."""
+    """Payouts are recorded by the asset ``contributor_payouts``; nothing here sends or records anything."""
+
+
+@app.command()
+def plan(
+    day: Annotated[str, typer.Argument(help="An attested day, YYYY-MM-DD.")],
+    program: Program = None,
+    as_json: AsJson = False,
+) -> None:
+    """Work out what a day would pay with the pool as it is set now, recording nothing.
+
+    The attestation is verified again first. A day that was paid stays paid as
+    it was: see `telefine payouts show`.
+    """
+    from telefine_assets.payouts.plan import plan_payout
+
+    place = opened(program)
+    verified = attested(place, day)
+    settings = place.program.payout
+    planned = plan_payout(int(settings.pool), verified.weights, int(settings.dust_floor))
+    paid_by = place.payouts().plan_of(verified.uid)
+    note = "this would be paid" if paid_by is None else f"was paid already, by plan {paid_by}"
+    record = {"outcome": "dry run", "reason": note, "plan": planned.to_record()}
+    if as_json:
+        _json(record)
+    else:
+        _print(place.name, day, record)
 
 
 @app.command()
@@ -25,16 +67,90 @@ def show(day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; al
 
     settings = load_settings()
     records = RecordStore(Files(settings.store.uri))
-    found = [
-        (name, each)
-        for name in settings.programs
-        for each in records.days(name, "contributor_payouts")
-        if day in (None, each)
-    ]
+    found = [(name, each) for name in settings.programs for each in records.days(name, STAGE) if day in (None, each)]
     if not found:
-        raise TelefineError(f"no payout record of {day or 'any day'}; materialise contributor_payouts first")
+        raise TelefineError(f"no payout record of {day or 'any day'}; materialise {STAGE} first")
     for name, each in found:
-        _print(name, each, records.read(name, "contributor_payouts", each))
+        _print(name, each, records.read(name, STAGE, each))
+
+
+@app.command()
+def proof(
+    address: Annotated[str, typer.Argument(help="The wallet.")], program: Program = None, day: Day = None
+) -> None:
+    """Print what a wallet shows the contract, as JSON: root, total ever earned, proof.
+
+    The proof is verified first. The contract pays the total minus what was claimed.
+    """
+    from telefine_assets.attribution.addresses import resolve_contributor
+    from telefine_assets.payouts.exports import checked_claim, checked_claims, claim_record
+
+    wallet = resolve_contributor(address)
+    if wallet.address is None:
+        raise TelefineError(f"{address!r} is no wallet ({wallet.reason}); give its address")
+    claims = checked_claims(opened(program).payout(day))
+    _json({"root": claims.root} | claim_record(checked_claim(claims, wallet.address)))
+
+
+@app.command()
+def export(
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="safe-csv: one day's airdrop; claims: all proofs; dump: the OpenZeppelin tree."),
+    ],
+    output: Annotated[Path | None, typer.Option(help="The file; without it nothing is written.")] = None,
+    token_address: Annotated[str | None, typer.Option(help="The ERC-20 token, for safe-csv.")] = None,
+    program: Program = None,
+    day: Day = None,
+) -> None:
+    """Write a file to pay by, checked again from the stored payout.
+
+    safe-csv pays one day's amounts at once; claims and dump let wallets claim
+    all they ever earned. Use the one or the other: both together pay twice.
+    Without --output, only says what the file would hold.
+    """
+    place = opened(program)
+    content = _airdrop(place, day, token_address) if kind is Format.SAFE_CSV else _tree(place, day, kind)
+    write_once(output, content)
+
+
+def _airdrop(place: Place, day: str | None, token_address: str | None) -> bytes:
+    """The airdrop of a day, read back to the same integers."""
+    from telefine_assets.payouts.exports import checked_plan
+    from telefine_assets.payouts.safe_csv import read_safe_csv, safe_csv
+
+    if day is None or token_address is None:
+        raise TelefineError("an airdrop is of one day and one token: give --day and --token-address")
+    paid = checked_plan(place.payout(day), place.payouts().plan_of)
+    decimals = place.program.payout.token_decimals
+    content = safe_csv(paid.payments, token_address, decimals)
+    if read_safe_csv(content, token_address, decimals) != paid.payments:
+        raise TelefineError("the airdrop does not read back as the payments; nothing is written")
+    typer.echo(f"{len(paid.payments)} payments, {paid.paid} of {paid.pool} smallest units")
+    for held in paid.escrow:
+        typer.echo(f"not in the file: {held.amount} in escrow ({held.reason})")
+    return content
+
+
+def _tree(place: Place, day: str | None, kind: Format) -> bytes:
+    """The claims under the newest root, or under a day's."""
+    from telefine_assets.payouts.exports import checked_claims, claims_document
+
+    claims = checked_claims(place.payout(day))
+    document = claims_document(claims)
+    content = document if kind is Format.CLAIMS else claims.dump_bytes()
+    if content is None:
+        raise TelefineError("nobody has earned anything yet, so that there is no tree to dump")
+    typer.echo(f"{len(claims.totals.wallets)} wallets under root {claims.root}")
+    for held in claims.totals.escrow:
+        typer.echo(f"not in the file: {held.amount} ever held in escrow ({held.reason})")
+    return content
+
+
+def _json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=2))
 
 
 def _print(program: str, day: str, record: dict[str, Any]) -> None:

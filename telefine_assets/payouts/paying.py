@@ -12,6 +12,7 @@ from telefine_assets.attribution.addresses import address_order
 from telefine_assets.attribution.weights import WeightTable
 from telefine_assets.canonical import canonical_json
 from telefine_assets.payouts.cumulative import ClaimSet, CumulativeTotals, add_payout, build_claims
+from telefine_assets.payouts.exports import claims_document
 from telefine_assets.payouts.merkle import verify_claim
 from telefine_assets.payouts.plan import HeldAmount, Payment, PayoutError, PayoutPlan, plan_payout
 from telefine_assets.settings import PayoutSettings
@@ -48,16 +49,7 @@ class Paid:
 
     def claims_document(self) -> bytes:
         """Totals and claim proofs of all wallets, under one root."""
-        return canonical_json(
-            {
-                "root": self.claims.root,
-                "totals": self.claims.totals.to_record(),
-                "claims": [
-                    {"address": claim.address, "total": str(claim.total), "proof": list(claim.proof)}
-                    for claim in self.claims.claims()
-                ],
-            }
-        )
+        return claims_document(self.claims)
 
     def to_record(self) -> dict[str, Any]:
         """Canonical JSON form; amounts are strings in the token's smallest unit."""

@@ -1,0 +1,180 @@
+"""``telefine payouts mint-request``: write one, sign it, check it. Nothing is sent."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telefine_assets.cli.payouts_shared import Place, attested, opened, replace_file, write_once
+from telefine_assets.cli.shared import Program
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.attestation.verify import VerifiedAttestation
+    from telefine_assets.deltaone.records import Decision
+    from telefine_assets.payouts.mint_file import MintFile
+    from telefine_assets.payouts.preflight import Problem
+
+app = typer.Typer(no_args_is_help=True, help="Mint requests for DeltaVerifier: write, sign, check. Nothing is sent.")
+
+_Request = Annotated[Path, typer.Argument(metavar="FILE", help="A mint request, as `write` wrote it.")]
+
+
+@app.command()
+def write(
+    day: Annotated[str, typer.Argument(help="The attested day, YYYY-MM-DD.")],
+    model_id: Annotated[str, typer.Option(help="The model's id on the chain.")],
+    chain_id: Annotated[int, typer.Option(help="The chain.")],
+    contract: Annotated[str, typer.Option(help="The DeltaVerifier's address.")],
+    spec_id: Annotated[str, typer.Option(help="Id of the benchmark's specification.")],
+    max_cost: Annotated[int, typer.Option(help="What the run was allowed to cost, millionths of a US dollar.")],
+    actual_cost: Annotated[int, typer.Option(help="What it cost, in the same unit.")],
+    deadline: Annotated[int, typer.Option(help="Last second at which it is taken, since 1970 UTC.")],
+    metric_family: Annotated[str, typer.Option(help="What kind of number the metric is.")] = "proportion",
+    escrow_wallet: Annotated[
+        str | None, typer.Option(help="Who holds what unresolved contributors earned; needed if there are any.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The file; without it nothing is written.")] = None,
+    program: Program = None,
+) -> None:
+    """Write the mint request of an attested day, after verifying the attestation again.
+
+    The deadline is signed with all the rest and stays as it is in the file.
+    Refuses, with codes, what the contract would refuse whatever its state.
+    """
+    from telefine_assets.payouts.mint_file import MintFile
+    from telefine_assets.payouts.mint_request import benchmark_spec_hash
+    from telefine_assets.payouts.minting import MintTerms, mint_request
+    from telefine_assets.payouts.preflight import Chain, preflight
+
+    if not model_id.isdecimal():
+        raise TelefineError(f"--model-id {model_id!r} is no whole number")
+    place = opened(program)
+    verified = attested(place, day)
+    spec_hash = benchmark_spec_hash(spec_id)
+    terms = MintTerms(
+        chain_id, contract, int(model_id), spec_hash, metric_family, max_cost, actual_cost, deadline, escrow_wallet
+    )
+    request = mint_request(verified, _decision(place, verified), terms)
+    _refuse(preflight(request, Chain(), int(time.time())))
+    file = MintFile(request)
+    _print(file)
+    write_once(output, file.to_bytes())
+
+
+@app.command()
+def sign(
+    file: _Request,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign; without it, only shows what would be signed.")] = False,
+    program: Program = None,
+) -> None:
+    """Add this deployment's signature to a mint request, after verifying the attestation that it rests on.
+
+    Scores, commitments and weights must be those of our own stored evidence.
+    """
+    from telefine_assets.payouts.preflight import Chain, preflight
+
+    place, found = opened(program), _read(file)
+    _refuse(preflight(found.request, Chain(), int(time.time())))
+    _same_as_ours(place, found)
+    _print(found)
+    if not yes:
+        typer.echo("dry run: nothing signed; sign with --yes")
+        return
+    signed = found.signed_by(place.signer())
+    replace_file(file, signed.to_bytes())
+    typer.echo(f"{file}: signed by {', '.join(signed.signers)}")
+
+
+@app.command()
+def check(
+    file: _Request,
+    head: Annotated[str | None, typer.Option(help="The model's commitment on the chain now.")] = None,
+    attester: Annotated[list[str] | None, typer.Option(help="A registered attester; may be repeated.")] = None,
+    required: Annotated[int | None, typer.Option(help="How many attesters must sign.", min=1)] = None,
+    used_key: Annotated[list[str] | None, typer.Option(help="A used idempotency key; may be repeated.")] = None,
+    reward: Annotated[str | None, typer.Option(help="What it would mint, smallest units.")] = None,
+    budget: Annotated[str | None, typer.Option(help="What may still be minted, smallest units.")] = None,
+) -> None:
+    """Name every reason for which the contract would refuse; exits 1 if there is one.
+
+    What the options do not say about the contract is not checked, and listed.
+    """
+    from telefine_assets.payouts.preflight import Chain, preflight, signature_problems
+
+    found = _read(file)
+    chain = Chain(
+        head=head,
+        used_keys=None if used_key is None else frozenset(used_key),
+        attesters=None if attester is None else frozenset(attester),
+        required=required,
+        reward=_amount("--reward", reward),
+        budget=_amount("--budget", budget),
+    )
+    _print(found)
+    if chain.unknown:
+        typer.echo(f"  not checked  {', '.join(chain.unknown)}")
+    problems = preflight(found.request, chain, int(time.time()))
+    _refuse(problems + signature_problems(found.request, found.signatures, chain))
+    typer.echo("nothing stands against it")
+
+
+def _read(file: Path) -> MintFile:
+    from telefine_assets.payouts.mint_file import MintFile
+
+    if not file.is_file():
+        raise TelefineError(f"{file}: no such file; write one with: telefine payouts mint-request write")
+    return MintFile.from_bytes(file.read_bytes())
+
+
+def _decision(place: Place, verified: VerifiedAttestation) -> Decision:
+    """The decision in the attested evidence."""
+    import json
+
+    from telefine_assets.attestation.files import REPORT
+    from telefine_assets.deltaone.records import Decision
+
+    digest = next(each.sha256 for each in verified.claim.evidence if each.name == REPORT)
+    return Decision.from_record(json.loads(place.evidence.get(digest))["decision"])
+
+
+def _same_as_ours(place: Place, file: MintFile) -> None:
+    """Refuse to sign what our own evidence does not say."""
+    from telefine_assets.payouts.minting import require_faithful
+
+    uid = file.request.payload.anchors.attestation_hash
+    for day in place.records.days(place.name, "attestations"):
+        if place.records.read(place.name, "attestations", day)["uid"] == uid:
+            verified = attested(place, day)
+            return require_faithful(file.request, verified, _decision(place, verified))
+    raise TelefineError(f"{place.name} has no attestation {uid}; choose the right program with --program")
+
+
+def _print(file: MintFile) -> None:
+    request = file.request
+    payload = request.payload
+    typer.echo(f"mint request {request.digest}")
+    typer.echo(f"  model        {request.model_id}, chain {request.chain_id}, contract {request.verifying_contract}")
+    typer.echo(f"  scores       {payload.baseline_bps} to {payload.candidate_bps} bps on {payload.samples} items")
+    typer.echo(f"  attestation  {payload.anchors.attestation_hash}")
+    typer.echo(f"  deadline     {payload.deadline}")
+    for place, each in enumerate(request.contributors):
+        typer.echo(f"  {each.wallet}  {each.weight:>5} bps{', and what rounding leaves' if place == 0 else ''}")
+    typer.echo(f"  signed by    {', '.join(file.signers) or 'nobody yet'}")
+
+
+def _refuse(problems: list[Problem]) -> None:
+    """Print problems and exit 1 if there are any."""
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _amount(option: str, text: str | None) -> int | None:
+    if text is not None and not text.isdecimal():
+        raise TelefineError(f"{option} {text!r} is no amount in smallest units")
+    return None if text is None else int(text)

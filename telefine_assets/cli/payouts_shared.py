@@ -1,0 +1,115 @@
+"""What the commands below ``telefine payouts`` share: the stored payouts of a program, and files written once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from telefine_assets.cli.shared import chosen
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.attestation.signatures import Signer
+    from telefine_assets.attestation.verify import VerifiedAttestation
+    from telefine_assets.ledger.payouts import Payouts
+    from telefine_assets.settings import ProgramSettings, Settings
+    from telefine_assets.store.evidence import EvidenceStore
+    from telefine_assets.store.records import RecordStore
+
+STAGE = "contributor_payouts"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A program with its records, its evidence and its ledger."""
+
+    settings: Settings
+    name: str
+    program: ProgramSettings
+    records: RecordStore
+    evidence: EvidenceStore
+
+    def payouts(self) -> Payouts:
+        """The ledger's payouts."""
+        from telefine_assets.ledger.connection import Ledger
+        from telefine_assets.ledger.payouts import Payouts
+
+        return Payouts(Ledger(self.settings.ledger.url))
+
+    def payout(self, day: str | None) -> Mapping[str, Any]:
+        """The payout record of a day, or the one with the newest tree."""
+        from telefine_assets.payouts.exports import newest
+
+        if day is not None:
+            return self.records.read(self.name, STAGE, day)
+        return newest(self.records.read(self.name, STAGE, each) for each in self.records.days(self.name, STAGE))
+
+    def signer(self) -> Signer:
+        """The signer of this deployment.
+
+        Raises:
+            TelefineError: the settings name no usable key.
+        """
+        from telefine_assets.attestation.signers import LocalKeySigner
+        from telefine_assets.resources.signing import SignerResource
+
+        key = self.settings.signer.private_key
+        if self.settings.signer.kind == "environment" and key is not None:
+            return LocalKeySigner(key.get_secret_value())
+        return SignerResource.of(self.settings.signer, self.settings.deployment).signer()
+
+
+def opened(program: str | None) -> Place:
+    """The program that is meant, with its store."""
+    from telefine_assets.store.evidence import EvidenceStore
+    from telefine_assets.store.files import Files
+    from telefine_assets.store.records import RecordStore
+
+    settings, name, own = chosen(program)
+    files = Files(settings.store.uri)
+    return Place(settings, name, own, RecordStore(files), EvidenceStore(files))
+
+
+def attested(place: Place, day: str) -> VerifiedAttestation:
+    """The attestation of a day, verified again from its evidence, as signed by this deployment's own signer.
+
+    Raises:
+        TelefineError: the day has none.
+        VerificationFailed: it does not verify.
+    """
+    from telefine_assets.attestation.attesting import reverify
+    from telefine_assets.attestation.eas import EasDomain
+
+    record = place.records.read(place.name, "attestations", day)
+    own = place.settings.signer
+    domain = EasDomain(own.eas_version, own.chain_id, own.eas_contract)
+    verified = reverify(record, domain, place.signer, place.settings.deployment, place.evidence.find)
+    if verified is None:
+        raise TelefineError(f"{place.name} {day} has no attestation: {record['reason']}")
+    return verified
+
+
+def write_once(output: Path | None, content: bytes) -> None:
+    """Write a new file; without a name, say that nothing was written.
+
+    Raises:
+        TelefineError: a file of that name holds something else.
+    """
+    if output is None:
+        typer.echo(f"dry run: {len(content)} bytes, nothing written; name a file with --output")
+        return
+    if output.exists() and output.read_bytes() != content:
+        raise TelefineError(f"{output} exists and holds something else; choose another name")
+    replace_file(output, content)
+    typer.echo(f"{output}: {len(content)} bytes")
+
+
+def replace_file(output: Path, content: bytes) -> None:
+    """Write or replace a file in one step."""
+    from telefine_assets.store.files import Files
+
+    Files(str(output.absolute().parent)).write(output.name, content)

@@ -1,0 +1,101 @@
+"""Stored payouts, checked again before anything is made of them.
+
+A store is a folder that somebody may have written to. Sums are added up again,
+the tree is built again from the totals, every proof is verified under the root,
+and the ledger is asked whether it knows of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from telefine_assets.attribution.keccak import Hasher, keccak_hasher
+from telefine_assets.canonical import canonical_json, sha256_hex
+from telefine_assets.payouts.cumulative import Claim, ClaimSet, CumulativeTotals, build_claims
+from telefine_assets.payouts.merkle import verify_claim
+from telefine_assets.payouts.plan import PayoutError, PayoutPlan
+
+
+def newest(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The record with the newest tree: totals only grow, whatever day was paid last.
+
+    Raises:
+        PayoutError: none of the records has a tree.
+    """
+    with_tree = [record for record in records if record["root"] is not None]
+    if not with_tree:
+        raise PayoutError("No payout has a tree yet; materialise contributor_payouts of a day that is attested.")
+    return max(with_tree, key=lambda record: CumulativeTotals.from_record(record["totals"]).total)
+
+
+def checked_claims(record: Mapping[str, Any]) -> ClaimSet:
+    """The claims of a stored payout, from a tree built again.
+
+    Raises:
+        PayoutError: the payout has no tree, or another root than its totals give.
+    """
+    if record["root"] is None:
+        raise PayoutError(f"This payout has no tree: {record['reason']}.")
+    claims = build_claims(CumulativeTotals.from_record(record["totals"]))
+    if claims.root != record["root"]:
+        raise PayoutError(f"The record's root is {record['root']}, its totals give {claims.root}: it was changed.")
+    return claims
+
+
+def checked_claim(claims: ClaimSet, address: str) -> Claim:
+    """The claim of one wallet, verified as the contract will verify it.
+
+    Raises:
+        PayoutError: the wallet has earned nothing, or its proof does not hold.
+    """
+    return _verified(claims, claims.claim(address), keccak_hasher())
+
+
+def claims_document(claims: ClaimSet) -> bytes:
+    """Totals and claim proofs of all wallets under one root, each proof verified.
+
+    Raises:
+        PayoutError: a proof does not hold.
+    """
+    # Proofs of one tree share their upper nodes: remembered, n proofs cost about as much as the tree.
+    hasher = cache(keccak_hasher())
+    listed = [_verified(claims, claim, hasher) for claim in claims.claims()]
+    return canonical_json(
+        {"root": claims.root, "totals": claims.totals.to_record(), "claims": [claim_record(each) for each in listed]}
+    )
+
+
+def claim_record(claim: Claim) -> dict[str, Any]:
+    """A claim as JSON; the total is a decimal string."""
+    return {"address": claim.address, "total": str(claim.total), "proof": list(claim.proof)}
+
+
+def checked_plan(record: Mapping[str, Any], plan_of: Callable[[str], str | None]) -> PayoutPlan:
+    """The plan of a stored payout, if it is the one that the ledger paid by.
+
+    Args:
+        record: the record of ``contributor_payouts``.
+        plan_of: the ledger's ``Payouts.plan_of``.
+
+    Raises:
+        PayoutError: nothing was paid that day, the plan does not add up, or the
+            ledger knows of another one or of none.
+    """
+    if record["plan"] is None:
+        raise PayoutError(f"This day pays nothing: {record['reason']}.")
+    plan = PayoutPlan.from_record(record["plan"])
+    paid_by = plan_of(record["attestation"])
+    if (plan.paid or plan.held) and paid_by != sha256_hex(canonical_json(record["plan"])):
+        raise PayoutError(
+            f"The ledger paid attestation {record['attestation']} by plan {paid_by}, not by the one in the record. "
+            "Materialise contributor_payouts of the day again."
+        )
+    return plan
+
+
+def _verified(claims: ClaimSet, claim: Claim, hasher: Hasher) -> Claim:
+    if not verify_claim(claims.root, claim.address, claim.total, claim.proof, hasher):
+        raise PayoutError(f"The claim of {claim.address} does not prove itself under {claims.root}.")
+    return claim

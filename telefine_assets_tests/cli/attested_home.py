@@ -1,0 +1,152 @@
+"""A deployment's home with attested and paid days, from evidence that verifies, without any asset having run."""
+
+from __future__ import annotations
+
+import json
+
+from telefine_assets.attestation.attesting import ATTESTED, Attester, attest_claim, claim_of, reverify
+from telefine_assets.attestation.eas import EasDomain
+from telefine_assets.attestation.files import BASELINE, CANDIDATE, DEMOS, LOOKS, REPORT, ROWS, TRAINSET
+from telefine_assets.attestation.signers import LocalKeySigner
+from telefine_assets.attribution.facts import FACTS_FILE, write_facts
+from telefine_assets.attribution.usage import Arrival, UsedDemo
+from telefine_assets.canonical import canonical_json, canonical_lines, digest_of, sha256_hex
+from telefine_assets.deltaone.decision import decide
+from telefine_assets.deltaone.records import Rules
+from telefine_assets.ledger.connection import Ledger
+from telefine_assets.ledger.log import LogLeaves
+from telefine_assets.ledger.payouts import Payouts
+from telefine_assets.payouts.paying import Books, pay_attested
+from telefine_assets.settings import load_settings
+from telefine_assets.store.evidence import EvidenceStore
+from telefine_assets.store.files import Files
+from telefine_assets.store.records import RecordStore
+from telefine_assets.traces.clusters import cluster_of
+from telefine_assets_tests.deltaone.rows import look, rows
+from telefine_assets_tests.payouts.test_plan import wallet
+
+KEY = "07" * 32
+SIGNER = LocalKeySigner(KEY)
+MONDAY, TUESDAY = "2026-11-02", "2026-11-03"
+ALICE, BOB = wallet(1), wallet(0)
+ASKED_WITH = {"lm": {"model": "small"}, "code": "2" * 64}
+SETTINGS = """
+deployment: paid
+partitions: {start: 2026-11-02}
+lm: {model: openai/none, api_base: "http://127.0.0.1:9", adapter: plain}
+signer: {kind: environment}
+programs:
+  triage:
+    module: nowhere.to:be_found
+    experiment: tickets
+    split: {key: test}
+    compile: {strategies: [{strategy: labeled_few_shot}]}
+    payout: {pool: "1000000000000000001", token_decimals: 18}
+"""
+
+
+def evidence_of(day: str, contributors: list[str | None]) -> dict[str, bytes]:
+    """The files of an attestation: one demo per contributor, and rows that reach DeltaOne."""
+    inputs = [{"text": f"asked on {day}, {index}"} for index in range(len(contributors))]
+    demos = [
+        {
+            "trace_id": f"tr-{day}-{index}",
+            "cluster": cluster_of(asked),
+            "content": cluster_of(asked),
+            "trace_digest": digest_of(asked),
+            "quality_ppm": 900_000,
+            "contributor": who,
+        }
+        for index, (asked, who) in enumerate(zip(inputs, contributors, strict=True))
+    ]
+    items = rows(60, 10, 330)
+    files = {
+        CANDIDATE: canonical_json(
+            {
+                "program": "triage",
+                **ASKED_WITH,
+                "signatures": {"answer": {"inputs": [{"name": "text"}]}},
+                "state": {"answer": {"demos": inputs}},
+            }
+        ),
+        BASELINE: canonical_json({"program": "triage", "before": day}),
+        DEMOS: canonical_json(demos),
+        TRAINSET: canonical_lines({**demo, "side": "train"} for demo in demos),
+        ROWS: canonical_lines(item.to_record() for item in items),
+        FACTS_FILE: write_facts(
+            [UsedDemo(demo["cluster"], demo["trace_id"], demo["quality_ppm"]) for demo in demos],
+            [
+                Arrival(demo["cluster"], demo["trace_id"], demo["contributor"], None, 1_763_600_000_000)
+                for demo in demos
+            ],
+        ),
+    }
+    taken = look(
+        1,
+        holdout_digest=sha256_hex(canonical_json(sorted(item.item for item in items))),
+        baseline_version=sha256_hex(files[BASELINE]),
+        candidate_version=sha256_hex(files[CANDIDATE]),
+    )
+    rules = Rules(min_power_ppm=0)
+    decision = decide(items, rules, taken)
+    report = {
+        "decision": decision.to_record(),
+        "rules": rules.to_record(),
+        "look": taken.to_record(),
+        "asked_with": ASKED_WITH,
+    }
+    listed = {
+        "k": 1,
+        "program": "triage",
+        "day": day,
+        "look_key": "1" * 64,
+        "baseline": taken.baseline_version,
+        "candidate": taken.candidate_version,
+        "metric": taken.metric_digest,
+        "item_list": taken.holdout_digest,
+        "alpha": rules.alpha,
+    }
+    return files | {REPORT: canonical_json(report), LOOKS: canonical_json([listed])}
+
+
+class PaidHome:
+    """A home in which days can be attested and paid."""
+
+    def __init__(self, home) -> None:
+        (home / "telefine.yaml").write_text(SETTINGS)
+        self.settings = load_settings(home / "telefine.yaml")
+        files = Files(self.settings.store.uri)
+        self.home, self.records, self.evidence = home, RecordStore(files), EvidenceStore(files)
+        self.ledger = Ledger(self.settings.ledger.url)
+        own = self.settings.signer
+        self.domain = EasDomain(own.eas_version, own.chain_id, own.eas_contract)
+
+    def attest(self, day: str, contributors: list[str | None]) -> str:
+        """Attest a day; returns the attestation's uid."""
+        files = evidence_of(day, contributors)
+        for content in files.values():
+            self.evidence.put(content)
+        attester = Attester(
+            self.domain,
+            lambda: SIGNER,
+            self.settings.deployment,
+            LogLeaves(self.ledger),
+            lambda program, key: json.loads(files[LOOKS]),
+            self.evidence.put,
+            self.evidence.find,
+        )
+        attested = attest_claim(attester, claim_of("triage", day, "exact_match", files))
+        self.evidence.put(attested.bundle.to_bytes())
+        record = {"outcome": ATTESTED, "reason": "reached", **attested.to_record()}
+        self.records.write("triage", "attestations", day, record)
+        return attested.verified.uid
+
+    def pay(self, day: str) -> dict:
+        """Pay an attested day as the asset would; returns its record."""
+        attestation = self.records.read("triage", "attestations", day)
+        verified = reverify(attestation, self.domain, lambda: SIGNER, self.settings.deployment, self.evidence.find)
+        books = Books(Payouts(self.ledger), self.evidence.put, self.evidence.get)
+        champion = {"attestation": attestation["uid"], "reason": "promoted"}
+        record = pay_attested("triage", day, verified, champion, self.settings.programs["triage"].payout, books)
+        self.records.write("triage", "contributor_payouts", day, record)
+        return record
