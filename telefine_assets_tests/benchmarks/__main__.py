@@ -10,6 +10,7 @@ from telefine_assets_tests.benchmarks import (
     import_time,
     loading,
     ranges,
+    shapley,
 )
 
 for benchmark in (
@@ -22,6 +23,7 @@ for benchmark in (
     compile_overhead,
     bootstrapping,
     deltaone,
+    shapley,
 ):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}", flush=True)
     benchmark.main()
