@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +70,8 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
 
     Raises:
         ProgramError: when the path does not lead to a function that returns a
-            ``dspy.Module`` with a predictor, or its fields cannot be told.
+            ``dspy.Module`` with a predictor, its fields cannot be told, or the
+            report is to use one that it has not.
     """
     import dspy
 
@@ -85,6 +86,8 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
     if not predictors:
         raise ProgramError(f"{setting} = {settings.module!r}: the program has no dspy.Predict to compile")
     fields = fields_of(module, settings.fields, f"programs.{name}.fields")
+    _require_field(settings.deltaone.category, (*fields.inputs, *fields.outputs), f"programs.{name}.deltaone.category")
+    _require_field(settings.deltaone.confidence, fields.outputs, f"programs.{name}.deltaone.confidence")
     return ProgramSpec(
         name=name,
         build=build,
@@ -98,6 +101,11 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
             if bound.metric is not None
         },
     )
+
+
+def _require_field(field: str | None, known: Sequence[str], setting: str) -> None:
+    if field is not None and field not in known:
+        raise ProgramError(f"{setting} = {field!r}: the program has no such field; there are: {', '.join(known)}")
 
 
 def describe_signature(signature: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from telefine_assets.errors import TelefineError
 from telefine_assets.programs.metrics import exact_match
 from telefine_assets.programs.spec import ProgramError
+from telefine_assets.settings import DeltaOneSettings
 from telefine_assets_tests.programs.examples import tickets_spec
 
 HERE = __name__
@@ -190,3 +191,9 @@ def test_a_path_that_leads_to_no_program_is_refused_by_the_settings_name(module,
 def test_a_path_that_leads_to_no_metric_is_refused_by_the_settings_name(metric):
     with pytest.raises(TelefineError, match=r"programs\.tickets\.metric"):
         tickets_spec(metric=metric)
+
+
+@pytest.mark.parametrize(("setting", "field"), [("category", "toam"), ("confidence", "ticket")])
+def test_a_report_by_a_field_that_the_program_has_not_is_refused(setting, field):
+    with pytest.raises(ProgramError, match=rf"programs\.tickets\.deltaone\.{setting} = '{field}'.*team"):
+        tickets_spec(deltaone=DeltaOneSettings(**{setting: field}))
