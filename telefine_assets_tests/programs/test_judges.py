@@ -30,7 +30,7 @@ def test_every_guardrails_judge_is_bound_and_unnamed_ones_are_the_programs_own_m
     }
     settings = program_settings(metric={**JUDGE, "lm": "strict"}, deltaone={"guardrails": rails})
     resource = LmResource(models=models, api_keys=dict.fromkeys(models, "any"))
-    with resource.program("tickets", settings, ledger) as (spec, _):
+    with resource.program("tickets", settings, ledger, print) as (spec, _):
         bound = {"": spec.metric, **spec.guardrails}
         judges = {name: metric.judge_lm and metric.judge_lm.identity["model"] for name, metric in bound.items()}
         digests = {name: metric.digest for name, metric in bound.items()}
