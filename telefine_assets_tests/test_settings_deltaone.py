@@ -61,3 +61,8 @@ def test_p95_may_be_compared_with_the_baseline_where_less_is_better():
 def test_alpha_is_a_decimal_string_between_0_and_a_half(alpha):
     with pytest.raises(ValidationError, match="alpha"):
         DeltaOneSettings(alpha=alpha)
+
+
+def test_a_look_may_be_at_as_many_items_as_it_needs():
+    with pytest.raises(ValidationError, match=r"max_items \(50\) must not be below min_items \(100\)"):
+        DeltaOneSettings(max_items=50)

@@ -175,7 +175,7 @@ def money(value: Fraction) -> str:
 
 
 def regressions(found: Mapping[str, Any] | None, limit: int | None) -> Section | None:
-    """Items of earlier, retired holdouts that the program in use got right: they may be shown."""
+    """What got worse on items of earlier, retired holdouts: these may be shown."""
     if found is None:
         return None
     lost = tuple(_lost(each) for each in found["regressed"])

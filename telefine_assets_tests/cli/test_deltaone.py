@@ -163,3 +163,12 @@ def test_power_of_other_plans(telefine):
 def test_power_refuses_an_alpha_that_is_none(telefine, alpha):
     code, _, err = telefine("power", "--alpha", alpha)
     assert (code, "--alpha" in err) == (1, True)
+
+
+def test_a_page_that_cannot_be_written_is_a_message(told, telefine, tmp_path):
+    code, _, err = telefine("show", MONDAY, "--html", str(tmp_path / "nowhere" / "out.html"))
+    assert code == 1
+    assert "out.html: cannot be written: No such file or directory" in err.replace("\n", "")
+    code, _, err = telefine("show", MONDAY, "--json", "--html", str(tmp_path / "out.html"))
+    assert (code, (tmp_path / "out.html").exists()) == (1, False)
+    assert "exclude each other" in err

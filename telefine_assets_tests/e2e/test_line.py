@@ -177,6 +177,12 @@ def another_programs_look(files: dict[str, bytes]) -> None:
     files["looks.json"] = canonical_json(looks)
 
 
+def asked_of_another_model(files: dict[str, bytes]) -> None:
+    report = json.loads(files["report.json"])
+    report["asked_with"]["lm"]["model"] = "openai/better"
+    files["report.json"] = canonical_json(report)
+
+
 @pytest.mark.parametrize(
     "forge",
     [
@@ -186,6 +192,7 @@ def another_programs_look(files: dict[str, bytes]) -> None:
         better_quality,
         thief_as_contributor,
         another_programs_look,
+        asked_of_another_model,
     ],
 )
 def test_evidence_forged_before_it_was_signed_supports_no_claim(

@@ -155,3 +155,32 @@ def test_a_turn_that_the_database_took_away_is_told(postgres):
         assert "the connection for turns at 'cleaning' was lost" in said[0]
         with turn(ledger, "cleaning", 1, nothing):
             pass
+
+
+def test_who_loses_the_connection_while_waiting_goes_on_waiting(postgres, monkeypatch):
+    name = postgres.create(postgres.with_tables)
+    said = []
+    with ExitStack() as opened:
+        opened.callback(postgres.drop, name)
+        waiting = opened.enter_context(closing(Ledger(postgres.url(name))))
+        holding = opened.enter_context(closing(Ledger(postgres.url(name))))
+        stranger = opened.enter_context(closing(Stranger(postgres.url(name))))
+        held = opened.enter_context(ExitStack())
+        held.enter_context(turn(holding, "cleaning", 1, nothing))
+        holder = stranger.run("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2").scalar_one()
+        naps = []
+
+        def nap(_seconds):
+            """At the first nap the waiter's session is cut; at the second the holder has done."""
+            naps.append(len(said))
+            if len(naps) == 1:
+                others = f"application_name LIKE 'process %' AND pid <> {holder}"
+                query = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}"
+                assert stranger.run(query).scalar_one() == 1
+            else:
+                held.close()
+
+        monkeypatch.setattr(turns, "sleep", nap)
+        with turn(waiting, "cleaning", 1, said.append):
+            assert naps == [1, 2]
+        assert "waiting for a turn at 'cleaning': the connection was lost" in said[1]

@@ -11,7 +11,7 @@ from telefine_assets.ledger.connection import Ledger
 from telefine_assets.lm.budget import Budget, Halted, JournalBroken
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.programs.metrics import Metric, exact_match
-from telefine_assets.programs.scoring import score_program
+from telefine_assets.programs.scoring import ask_all, score_program
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.programs.examples import items
 from telefine_assets_tests.programs.tickets import build
@@ -71,3 +71,20 @@ def test_a_run_that_is_stopped_waits_for_no_further_attempt():
     assert time.monotonic() - begun < 30
     with pytest.raises(Halted):
         budget.start()
+
+
+def test_ctrl_c_ends_the_waiting_of_all_other_questions(knn, tmp_path):
+    """All but the first question are refused for the time being, and would be asked again for minutes."""
+    ledger, (first, *_) = Ledger(f"sqlite:///{tmp_path}/ledger.db"), items(12)
+
+    def interrupted(done, total):
+        raise KeyboardInterrupt
+
+    knn.refuses = lambda prompt: first.inputs["ticket"] not in prompt.rpartition("\n\n")[2]
+    with open_lm(lm_settings(knn, calls_in_flight=12, num_retries=8), Answers(ledger)) as lm:
+        with pytest.raises(KeyboardInterrupt):
+            ask_all({"": build()}, items(12), lm, interrupted)
+        with pytest.raises(Halted):
+            lm.budget.check()
+    assert knn.calls < 1 + 11 * 4, "of 9 attempts each"
+    ledger.close()
