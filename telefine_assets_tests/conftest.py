@@ -1,10 +1,13 @@
 """Fixtures that tests of several folders share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from telefine_assets_tests.knn_lm import KnnLm, knn_lm
+from telefine_assets_tests.small_settings import smallest
 
 
 @pytest.fixture
@@ -12,3 +15,29 @@ def knn() -> Iterator[KnnLm]:
     """The stand-in language model, without faults until a test asks for some."""
     with knn_lm() as lm:
         yield lm
+
+
+@pytest.fixture
+def own_environment(monkeypatch):
+    """No TELEFINE_* variable of whoever runs the tests."""
+    for name in [each for each in os.environ if each.upper().startswith("TELEFINE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def load(tmp_path, own_environment):
+    """Load the smallest settings with ``changes`` (``group/key`` -> value) made to the file."""
+    from telefine_assets.settings import load_settings
+
+    def load(changes=None, profile=None):
+        values = smallest()
+        for key, value in (changes or {}).items():
+            *groups, last = key.split("/")
+            group = values
+            for each in groups:
+                group = group.setdefault(each, {})
+            group[last] = value
+        (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+        return load_settings(tmp_path / "telefine.yaml", profile)
+
+    return load

@@ -1,6 +1,5 @@
 """Language models by name, what they cost, and what may be spent on them."""
 
-import os
 from pathlib import Path
 
 import dagster as dg
@@ -18,10 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch) -> Settings:
+def settings(tmp_path, monkeypatch, own_environment) -> Settings:
     """This repository's own, with a teacher whose key stands in the environment."""
-    for name in [each for each in os.environ if each.upper().startswith("TELEFINE_")]:
-        monkeypatch.delenv(name)
     values = yaml.safe_load((ROOT / "telefine.yaml").read_text())
     price = {"input_per_million": "2.5", "output_per_million": "10"}
     values["lms"] = {"teacher": {"model": "openai/gpt-4o", "price": price, "calls_per_minute": 60}}
