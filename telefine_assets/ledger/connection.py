@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -41,10 +42,17 @@ class Ledger:
         """For what could be had again: each statement commits by itself, and only a power cut can undo it."""
         event.listen(self._engine, "begin", partial(_begin, self.dialect))
         try:
-            self._make_tables()
-        except DBAPIError as error:
-            cause = " ".join(str(error.orig).split())
+            with self._alone():
+                self._make_tables()
+        except (DBAPIError, OSError) as error:
+            cause = " ".join(str(getattr(error, "orig", error)).split())
             raise LedgerError(f"the ledger {without_password(url)} cannot be opened: {cause}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # Of two that give an empty SQLite file its write-ahead log at once, one fails at once: it does not wait.
+        with FileLock(f"{self.file}.opening", poll_interval=0.01) if self.file else nullcontext():
+            yield
 
     def _make_tables(self) -> None:
         with self.writing() as connection:

@@ -1,8 +1,10 @@
 """The ledger itself: rows are added and never changed, and what cannot be opened says why."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from threading import Barrier
 
 import pytest
 from sqlalchemy import insert, make_url, text
@@ -117,6 +119,18 @@ def test_two_processes_may_open_an_empty_database_at_once(empty_url):
 
 
 # One database only
+
+
+def test_many_may_give_an_empty_file_its_tables_at_once(tmp_path):
+    together = Barrier(8)
+
+    def open_it(url):
+        together.wait()
+        Ledger(url).close()
+
+    with ThreadPoolExecutor(8) as threads:
+        for attempt in range(12):
+            list(threads.map(open_it, [f"sqlite:///{tmp_path}/{attempt}.db"] * 8))
 
 
 def test_the_folder_of_the_ledger_is_made(tmp_path):
