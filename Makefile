@@ -40,7 +40,7 @@ mlflow: $(VENV)/.ready  ## MLflow on http://127.0.0.1:5000
 
 lock:  ## make requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
-		--no-header --no-annotate --extra demo --extra postgres --group test pyproject.toml -o requirements.lock
+		--no-header --no-annotate --extra chain --extra demo --extra postgres --group test pyproject.toml -o requirements.lock
 
 clean:  ## remove what the demonstration made; the environment stays
 	rm -rf .telefine

@@ -40,7 +40,9 @@ def build_defs(
     """
     partitions = daily(settings.partitions)
     first, last = settings.partitions.start, settings.partitions.end
-    lines = [Line(name, program, first, last, partitions) for name, program in settings.programs.items()]
+    lines = [
+        Line(name, program, first, last, partitions, settings.deployment) for name, program in settings.programs.items()
+    ]
     return dg.Definitions(
         assets=[asset for line in lines for asset in assets_for(line)],
         asset_checks=[check for line in lines for check in checks_for(line)],

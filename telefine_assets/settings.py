@@ -27,15 +27,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from telefine_assets.attribution.addresses import is_checksummed
+from telefine_assets.settings_attribution import AttributionSettings as AttributionSettings
+from telefine_assets.settings_chain import ChainSettings as ChainSettings
 from telefine_assets.settings_compile import CompileSettings as CompileSettings
 from telefine_assets.settings_compile import StrategySettings as StrategySettings
 from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettings
 from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
 from telefine_assets.settings_group import Group as _Group
-from telefine_assets.settings_group import ImportPath, IntegerString, Name, Percent
+from telefine_assets.settings_group import ImportPath, Name, Percent
 from telefine_assets.settings_lm import LmSettings as LmSettings
 from telefine_assets.settings_metrics import ExactMatch, MetricSettings
+from telefine_assets.settings_payout import PayoutSettings as PayoutSettings
 from telefine_assets.settings_traces import CleaningSettings, TracesSettings
 
 
@@ -98,6 +102,17 @@ class SignerSettings(_Group):
     chain_id: int = Field(1, ge=1)
     eas_contract: str = Field("0xA1207F3BBa224E2c9c3c6D5aF63D0eb1582Ce587", pattern=r"^0x[0-9a-fA-F]{40}$")
     eas_version: str = "0.26"
+    required: int = Field(1, ge=1, le=100, description="How many attesters must sign before anything is paid.")
+    attesters: tuple[str, ...] = Field((), description="The only ones who count; empty: every key good in the log.")
+
+    @model_validator(mode="after")
+    def _enough_attesters(self) -> SignerSettings:
+        wrong = [each for each in self.attesters if not is_checksummed(each)]
+        if wrong:
+            raise ValueError(f"attesters: {wrong[0]!r} is no checksummed (EIP-55) address")
+        if self.required > 1 and len(set(self.attesters)) < self.required:
+            raise ValueError(f"attesters must name at least the {self.required} who are required to sign")
+        return self
 
 
 class SplitSettings(_Group):
@@ -112,22 +127,6 @@ class SplitSettings(_Group):
         if self.validation_percent + self.holdout_percent > 99:
             raise ValueError("validation_percent + holdout_percent must leave room for train (at most 99)")
         return self
-
-
-class PayoutSettings(_Group):
-    """What one attested DeltaOne pays, in the token's smallest unit."""
-
-    pool: IntegerString = "0"
-    token_symbol: str = "TOKEN"
-    token_decimals: int = Field(18, ge=0, le=36)
-    dust_floor: IntegerString = "0"
-
-    @field_validator("pool", "dust_floor", mode="before")
-    @classmethod
-    def _no_yaml_numbers(cls, value: Any) -> Any:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            raise ValueError("write it in quotes: amounts are strings, so that no digit is lost")
-        return value
 
 
 class ScheduleSettings(_Group):
@@ -158,6 +157,7 @@ class ProgramSettings(_Group):
     split: SplitSettings
     compile: CompileSettings
     deltaone: DeltaOneSettings = DeltaOneSettings()
+    attribution: AttributionSettings = AttributionSettings()
     payout: PayoutSettings = PayoutSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
@@ -172,7 +172,23 @@ class ProgramSettings(_Group):
         return {where: name for where, name in asked.items() if name is not None}
 
 
-class Settings(BaseSettings):
+class _EnvironmentFirst(BaseSettings):
+    """Settings of which the environment overrides what a file says."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what the file and the profile say."""
+        return (env_settings, init_settings)
+
+
+class Settings(_EnvironmentFirst):
     """A whole deployment. Made by :func:`load_settings`, never changed afterwards."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="TELEFINE_", env_nested_delimiter="__")
@@ -186,6 +202,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     signer: SignerSettings = SignerSettings()
+    chain: ChainSettings = ChainSettings()
     programs: dict[Name, ProgramSettings] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -196,18 +213,6 @@ class Settings(BaseSettings):
                     known = ", ".join(self.lms) or "none"
                     raise ValueError(f"programs.{name}.{where} = {model!r}: is not in 'lms' (there are: {known})")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment first, then what the file and the profile say."""
-        return (env_settings, init_settings)
 
     def program(self, name: str) -> ProgramSettings:
         """Settings of one program.
@@ -245,6 +250,29 @@ def load_settings(path: Path | None = None, profile: str | None = None) -> Setti
     return _anchored(settings, path.parent)
 
 
+class _SignerAlone(_EnvironmentFirst):
+    """The signer's settings of a machine that has no deployment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="TELEFINE_", env_nested_delimiter="__")
+
+    signer: SignerSettings = SignerSettings()
+
+
+def load_signer_settings(path: Path | None = None) -> SignerSettings:
+    """The signer's settings alone, from the settings file if there is one, and the environment.
+
+    Raises:
+        SettingsError: one line per mistake.
+    """
+    path = (path or config_path()).resolve()
+    values = read_values(path, os.environ.get("TELEFINE_PROFILE")) if path.is_file() else {}
+    try:
+        signer = _SignerAlone(**{"signer": values["signer"]} if "signer" in values else {}).signer
+    except ValidationError as error:
+        raise SettingsError(explain(error, path.name)) from None
+    return signer.model_copy(update=_anchored_key(signer, path.parent))
+
+
 def explain(error: ValidationError, source: str) -> str:
     """One line per mistake: ``file: key = value: what is allowed``."""
     lines = []
@@ -268,11 +296,6 @@ def explain(error: ValidationError, source: str) -> str:
 def _anchored(settings: Settings, directory: Path) -> Settings:
     """Make local paths absolute and fill open locations with places under ``home``."""
     home = (directory / settings.home).resolve()
-    signer = {
-        name: (directory / path).resolve()
-        for name in ("keystore", "password_file")
-        if (path := getattr(settings.signer, name)) is not None
-    }
     tracking_uri = settings.mlflow.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
     ledger_url = settings.ledger.url or f"sqlite:///{home / 'ledger.db'}"
     store_uri = settings.store.uri or str(home / "store")
@@ -284,9 +307,15 @@ def _anchored(settings: Settings, directory: Path) -> Settings:
             "store": StoreSettings(uri=store_uri if "://" in store_uri else str((directory / store_uri).resolve())),
             "ledger": LedgerSettings(url=_anchored_sqlite(ledger_url, directory)),
             "mlflow": settings.mlflow.model_copy(update={"tracking_uri": _anchored_sqlite(tracking_uri, directory)}),
-            "signer": settings.signer.model_copy(update=signer),
+            "signer": settings.signer.model_copy(update=_anchored_key(settings.signer, directory)),
+            "chain": settings.chain.model_copy(update=_anchored_key(settings.chain, directory)),
         }
     )
+
+
+def _anchored_key(group: SignerSettings | ChainSettings, directory: Path) -> dict[str, Path]:
+    files = {"keystore": group.keystore, "password_file": group.password_file}
+    return {name: (directory / path).resolve() for name, path in files.items() if path is not None}
 
 
 def _anchored_lm(settings: LmSettings, directory: Path) -> LmSettings:

@@ -49,8 +49,9 @@ def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
     """Keys come from the environment, where neither a repository nor a backup keeps them."""
     more = values.get("lms")
     models = {f"lms.{name}": group for name, group in more.items()} if isinstance(more, dict) else {}
-    for group, found in {"lm": values.get("lm"), "signer": values.get("signer"), **models}.items():
-        name = "private_key" if group == "signer" else "api_key"
+    ours = {"signer": "private_key", "chain": "rpc_url"}
+    for group, found in {**{each: values.get(each) for each in ("lm", *ours)}, **models}.items():
+        name = ours.get(group, "api_key")
         if isinstance(found, dict) and name in found:
             variable = f"TELEFINE_{group}__{name}".replace(".", "__").upper()
             raise SettingsError(

@@ -64,6 +64,14 @@ def test_the_settings_in_the_guides_to_compiling_and_metrics_are_valid(tmp_path)
         assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.budget.max_cost == "5.00"
 
 
+def test_the_settings_in_the_guide_to_attribution_are_valid(tmp_path):
+    (tutorial,), (attribution,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "attribution"))
+    values = yaml.safe_load(tutorial)
+    values["programs"]["triage"] |= yaml.safe_load(attribution)
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert load_settings(tmp_path / "telefine.yaml").program("triage").attribution.shapley.max_items == 200
+
+
 def test_the_settings_in_the_guide_to_deltaone_are_valid(tmp_path):
     (tutorial,), (rule,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "deltaone"))
     values = yaml.safe_load(tutorial)

@@ -5,7 +5,7 @@ import dagster as dg
 from telefine_assets.asset_checks.daily import Problems, check, days_of, result
 from telefine_assets.assets.line import Line
 from telefine_assets.resources.signing import SignerResource
-from telefine_assets.resources.storage import StoreResource
+from telefine_assets.resources.storage import LedgerResource, StoreResource
 
 STAGE = "attestations"
 
@@ -15,7 +15,7 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
 
     @check(line, STAGE)
     def verifies_offline(
-        context: dg.AssetCheckExecutionContext, store: StoreResource, signer: SignerResource
+        context: dg.AssetCheckExecutionContext, store: StoreResource, ledger: LedgerResource, signer: SignerResource
     ) -> dg.AssetCheckResult:
         """The stored attestation verifies from its evidence; there is one exactly when DeltaOne was reached."""
         from telefine_assets.attestation.attesting import reverify
@@ -25,7 +25,7 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
             record = store.records.read(line.name, STAGE, day)
             reached = store.records.read(line.name, "deltaone_reports", day)["reached"]
             try:
-                verified = reverify(record, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
+                verified = reverify(record, signer.trust(ledger.open()), store.evidence.find).verified
             except VerificationFailed as failure:
                 yield f"{failure.code}: {failure}"
                 return

@@ -28,7 +28,6 @@ def build(line: Line) -> dg.AssetsDefinition:
         tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import Attester, attest_records
-        from telefine_assets.ledger.log import LogLeaves
         from telefine_assets.ledger.looks import Looks
 
         day = context.partition_key
@@ -38,18 +37,14 @@ def build(line: Line) -> dg.AssetsDefinition:
         }
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
             evidence = store.evidence
-            attester = Attester(
-                signer.domain(),
-                signer.signer,
-                signer.log_origin,
-                LogLeaves(ledger.open()),
-                Looks(ledger.open()).extract,
-                evidence.put,
-                evidence.find,
-            )
-            record = attest_records(attester, line.name, day, line.settings.metric.label, records)
+            trust, looks = signer.trust(ledger.open()), Looks(ledger.open())
+            attester = Attester(trust, signer.signer, looks.extract, evidence.put, evidence.find)
+            before = store.records.find(line.name, STAGE, day)
+            record = attest_records(attester, line.name, day, line.settings.metric.label, records, before)
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "uid": record["uid"]})
+            if record["uid"]:
+                run.log_attestation(line.name, record, evidence.get(record["bundle"]))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),
             metadata={

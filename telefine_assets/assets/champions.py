@@ -35,8 +35,9 @@ def build(line: Line) -> dg.AssetsDefinition:
         day = context.partition_key
         attestation = store.records.read(line.name, "attestations", day)
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
-            verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
-            record = promote_day(line.name, day, verified, Champions(ledger.open()), datetime.now(UTC))
+            standing = reverify(attestation, signer.trust(ledger.open()), store.evidence.find)
+            champions, now = Champions(ledger.open()), datetime.now(UTC)
+            record = promote_day(line.name, day, standing.verified, champions, now, standing.hindrance)
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "serves": record["serves"]})
             run.set_champion(line.name, Champions(ledger.open()).current(line.name))

@@ -1,7 +1,8 @@
 """``cleaned_traces``: the traces that may be learnt from, and what became of the others."""
 
+import time
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -10,6 +11,9 @@ from telefine_assets.assets.line import Line
 from telefine_assets.assets.ranges import Made, each_day
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
+
+if TYPE_CHECKING:
+    from telefine_assets.attribution.receiving import Received
 
 STAGE = "cleaned_traces"
 
@@ -30,22 +34,30 @@ def build(line: Line) -> dg.AssetsDefinition:
     def cleaned_traces(
         context: dg.AssetExecutionContext, store: StoreResource, ledger: LedgerResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
+        from telefine_assets.attribution.receiving import receive_tagged
+        from telefine_assets.attribution.submissions import Scope
+        from telefine_assets.ledger.submissions import Submissions
         from telefine_assets.ledger.turns import turn
         from telefine_assets.programs.spec import load_spec
         from telefine_assets.traces.days import clean_stored_day
         from telefine_assets.traces.records import cleaned_schema
 
         fields = load_spec(line.name, line.settings).fields
+        scope = Scope(line.deployment, line.name)
 
         def make(day: str) -> Made:
             with tracking.run(line.name, STAGE, day, context.run_id) as run:
                 cleaned, digest = clean_stored_day(store.tables, store.records, line.name, day, fields, line.settings)
                 run.metrics({"traces_in": cleaned.report.traces_in, "kept": cleaned.report.kept})
+            received = receive_tagged(
+                cleaned.table, scope, lambda: Submissions(ledger.open()), time.time_ns() // 1_000_000
+            )
             return Made(
                 digest,
                 {
                     **metadata.parquet(cleaned.report.kept, cleaned_schema(), store.tables.path(line.name, STAGE, day)),
                     **_told(cleaned.report),
+                    **_signed(received),
                     "label_sources": metadata.counts(Counter(cleaned.table["label_source"].to_pylist()), "label from"),
                     "sha256": digest,
                     "mlflow_run": metadata.link(run.url, run.run_id),
@@ -79,4 +91,12 @@ def _told(report: Any) -> dict[str, Any]:
         ),
         "flagged": metadata.counts(report.flagged, "odd, but kept"),
         "splits": metadata.counts(report.splits, "split"),
+    }
+
+
+def _signed(received: "Received") -> dict[str, Any]:
+    """What became of the traces' signed submissions, for people."""
+    return {
+        "submissions_logged": received.logged,
+        "submissions_refused": metadata.counts(received.refused, "signed submissions, refused"),
     }

@@ -35,10 +35,10 @@ def build(line: Line) -> dg.AssetsDefinition:
         attestation = store.records.read(line.name, "attestations", day)
         champion = store.records.read(line.name, "champions", day)
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
-            verified = reverify(attestation, signer.domain(), signer.signer, signer.log_origin, store.evidence.find)
+            standing = reverify(attestation, signer.trust(ledger.open()), store.evidence.find)
             settings = line.settings.payout
             books = Books(Payouts(ledger.open()), store.evidence.put, store.evidence.get)
-            record = pay_attested(line.name, day, verified, champion, settings, books)
+            record = pay_attested(line.name, day, standing.verified, champion, settings, books, standing.hindrance)
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "root": record["root"]})
         plan = record["plan"] or {"payments": [], "escrow": []}

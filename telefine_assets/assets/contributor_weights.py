@@ -1,11 +1,20 @@
 """``contributor_weights``: who contributed how much to the candidate."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.progress import counter
 from telefine_assets.resources.mlflow_runs import MlflowResource
+from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
+
+if TYPE_CHECKING:
+    from telefine_assets.attribution.trials import Trials
+    from telefine_assets.traces.records import CleanedTrace
 
 STAGE = "contributor_weights"
 
@@ -14,28 +23,39 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program."""
 
     @dg.asset(
-        **line.look(STAGE, {"ethereum"}, "1"),
+        **line.look(STAGE, {"ethereum"}, "2"),
         deps=[line.same_day("compiled_programs"), line.window_of("cleaned_traces")],
         description="Parts per million per wallet, for the demos that are in the candidate; "
         "what cannot be given to a wallet is in escrow.",
     )
     def contributor_weights(
-        context: dg.AssetExecutionContext, store: StoreResource, ledger: LedgerResource, tracking: MlflowResource
+        context: dg.AssetExecutionContext,
+        store: StoreResource,
+        ledger: LedgerResource,
+        lm: LmResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
+        from telefine_assets.attribution.arrivals import Register
+        from telefine_assets.attribution.submissions import Scope
         from telefine_assets.attribution.weighing import weigh_day
         from telefine_assets.ledger.closing import standing_or
         from telefine_assets.ledger.looks import Looks
+        from telefine_assets.ledger.submissions import Submissions
         from telefine_assets.traces.records import table_to_cleaned
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
         cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
-            record = standing_or(
-                Looks(ledger.open()).closed(line.name, day),
-                store.records.find(line.name, STAGE, day),
-                lambda: weigh_day(compiled, cleaned, store.evidence.put),
-            )
+
+            def weighed() -> dict[str, Any]:
+                trials = _trials(line, context, store, ledger, lm, compiled, cleaned)
+                submitted = Submissions(ledger.open()).of_traces
+                register = Register(Scope(line.deployment, line.name), submitted, line.settings.attribution.unsigned)
+                return weigh_day(compiled, cleaned, store.evidence.put, register, trials)
+
+            closed = Looks(ledger.open()).closed(line.name, day)
+            record = standing_or(closed, store.records.find(line.name, STAGE, day), weighed)
             digest = store.records.write(line.name, STAGE, day, record)
             weights = {each["address"]: each for each in record["weights"]["lines"]}
             escrow = record["weights"]["escrow"]
@@ -56,9 +76,40 @@ def build(line: Line) -> dg.AssetsDefinition:
                     ["reason", "weight (ppm)", "traces"],
                     [(each["reason"], each["weight_ppm"], ", ".join(each["trace_ids"])) for each in escrow],
                 ),
+                "worth": metadata.table_of(
+                    ["content cluster", "worth a validation item (ppm)", "standard error (ppm)"],
+                    [(each["cluster"], each["value_ppm"], each["error_ppm"]) for each in record["worth"] or []],
+                ),
                 "nothing_because": record["weights"]["reason"] or "",
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
         )
 
     return contributor_weights
+
+
+def _trials(
+    line: Line,
+    context: dg.AssetExecutionContext,
+    store: StoreResource,
+    ledger: LedgerResource,
+    lm: LmResource,
+    compiled: Mapping[str, Any],
+    cleaned: "Sequence[CleanedTrace]",
+) -> "Trials | None":
+    """What the demos' coalitions score on the validation items, where the settings weigh by worth."""
+    from telefine_assets.attribution.trials import hold, rules_of
+    from telefine_assets.programs.versions import Version
+    from telefine_assets.programs.worth import DemoTrials, validation_of
+
+    settings = line.settings.attribution
+    if settings.method == "usage" or not compiled["demos"]:
+        return None
+    rules = rules_of(settings.shapley.coalitions, settings.shapley.seed)
+    with lm.program(line.name, line.settings, ledger.open(), context.log.info) as (spec, models):
+        items = validation_of(compiled, cleaned, spec, line.settings.compile)[: settings.shapley.max_items]
+        version = Version(store.evidence.get(compiled["candidate"]))
+        demos = DemoTrials(spec, version, compiled["demos"], items, models.lm)
+        asked = [(item.cluster, item.group) for item in items]
+        clusters = {demo["cluster"] for demo in compiled["demos"]}
+        return hold(clusters, rules, asked, demos.scores, counter(context, "subsets of the demos"))

@@ -21,6 +21,7 @@ class Line:
     first_day: date
     last_day: date | None
     partitions: dg.DailyPartitionsDefinition
+    deployment: str
 
     def key(self, stage: str) -> dg.AssetKey:
         """Key of a stage's asset."""

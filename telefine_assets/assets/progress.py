@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -13,15 +14,30 @@ if TYPE_CHECKING:
 TAG = "telefine/progress"
 
 
+def counter(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int], None]:
+    """Tells how many of something are done, every tenth part of it, in the log and in a tag of the Dagster run."""
+
+    def told(done: int, of: int) -> None:
+        if done * 10 // of > (done - 1) * 10 // of:
+            _tell(context, f"{done:,} of {of:,} {what}", lambda: None)
+
+    return told
+
+
 def watcher(context: dg.AssetExecutionContext, run: RunLog) -> Watch:
     """Tells of a tournament's progress in the log, in a tag of the Dagster run and in metrics of the MLflow run."""
 
     def told(progress: Progress) -> None:
-        context.log.info(str(progress))
-        try:
-            context.instance.add_run_tags(context.run_id, {TAG: str(progress)})
-            run.metrics({"progress_best": progress.best_ppm / 1e6, "progress_lm_calls": progress.spent.calls})
-        except Exception as error:  # noqa: BLE001 - whoever looks misses a line; the compile goes on
-            context.log.warning(f"progress could not be shown: {error}")
+        metrics = {"progress_best": progress.best_ppm / 1e6, "progress_lm_calls": progress.spent.calls}
+        _tell(context, str(progress), lambda: run.metrics(metrics))
 
     return told
+
+
+def _tell(context: dg.AssetExecutionContext, line: str, also: Callable[[], None]) -> None:
+    context.log.info(line)
+    try:
+        context.instance.add_run_tags(context.run_id, {TAG: line})
+        also()
+    except Exception as error:  # noqa: BLE001 - whoever looks misses a line; the work goes on
+        context.log.warning(f"progress could not be shown: {error}")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
-from telefine_assets.attestation.bundle import AttestationBundle, attest
+from telefine_assets.attestation.bundle import AttestationBundle, attest, message_of
+from telefine_assets.attestation.checks import check_revoked
 from telefine_assets.attestation.claim import Claim, EvidenceFile, HoldoutCommitment, Named, StatedWeights
-from telefine_assets.attestation.eas import EasDomain, Envelope
+from telefine_assets.attestation.cosigning import check_threshold, read_cosignatures
+from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
 from telefine_assets.attestation.files import LOOKS, NAMES, EvidenceContradiction, read_comparison, recheck, stated
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.log_receipt import attestation_leaf, make_receipt, sign_head
-from telefine_assets.attestation.policy import SignerPolicy, TrustedSigner
+from telefine_assets.attestation.log_writing import begin, require_good
+from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.signatures import Signer
+from telefine_assets.attestation.snapshot import CheckedLog
+from telefine_assets.attestation.trust import Trust
 from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundle
 from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights
 from telefine_assets.canonical import canonical_json, sha256_hex
@@ -24,30 +29,19 @@ from telefine_assets.payouts.merkle import shares_root
 
 ATTESTED = "attested"
 NOT_REACHED = "not_reached"
+AWAITING = "awaiting_signatures"
+REVOKED = "revoked"
 
-
-class Leaves(Protocol):
-    """The log's leaves (``ledger.log.LogLeaves``)."""
-
-    def append(self, entry: str, leaf: bytes) -> int:
-        """Append a leaf, or find it; returns its position."""
-        ...
-
-    def leaves(self, size: int | None = None) -> list[bytes]:
-        """The first ``size`` leaves."""
-        ...
+_OUTCOMES = {FailureCode.THRESHOLD_NOT_MET: AWAITING, FailureCode.REVOKED: REVOKED}
 
 
 @dataclass(frozen=True)
 class Attester:
     """What attestations are made with."""
 
-    domain: EasDomain
+    trust: Trust
     signer: Callable[[], Signer]
     """Opens the signer; asked only when there is something to sign."""
-    origin: str
-    """Name of the log."""
-    leaves: Leaves
     looks: Callable[[str, str], list[dict[str, object]]]
     """The ledger's extract for a program and a look (``Looks.extract``)."""
     put: Callable[[bytes], str]
@@ -55,11 +49,38 @@ class Attester:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What an attestation is good for now.
+
+    Attributes:
+        verified: the attestation, all of it verified; None where there is none.
+        failure: why nothing new may rest on it: it was revoked, or signatures are
+            missing. None if something may.
+    """
+
+    verified: VerifiedAttestation | None
+    failure: VerificationFailed | None = None
+
+    @property
+    def outcome(self) -> str:
+        """``attested``, ``awaiting_signatures``, ``revoked`` or ``not_reached``."""
+        if self.verified is None:
+            return NOT_REACHED
+        return ATTESTED if self.failure is None else _OUTCOMES[self.failure.code]
+
+    @property
+    def hindrance(self) -> str | None:
+        """Outcome and reason in words; None if something may rest on it."""
+        return None if self.failure is None else f"{self.outcome}: {self.failure.detail}"
+
+
+@dataclass(frozen=True)
 class Attested:
-    """A signed, logged and verified attestation."""
+    """A signed and logged attestation, with what it is good for."""
 
     bundle: AttestationBundle
     verified: VerifiedAttestation
+    standing: Standing
 
     def to_record(self) -> dict[str, Any]:
         """Canonical JSON form, without the bundle itself."""
@@ -111,16 +132,23 @@ def claim_of(program: str, day: str, metric: str, files: Mapping[str, bytes]) ->
 
 
 def attest_records(
-    attester: Attester, program: str, day: str, metric: str, records: Mapping[str, Mapping[str, Any]]
+    attester: Attester,
+    program: str,
+    day: str,
+    metric: str,
+    records: Mapping[str, Mapping[str, Any]],
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Attest a day from what its stages stored; returns the stage's record.
 
     ``records`` are those of ``compiled_programs``, ``deltaone_reports`` and
     ``contributor_weights``. They say where the evidence is; what it says is
-    found out from the evidence alone.
+    found out from the evidence alone. ``before`` is the day's record so far: an
+    attestation of the same claim is kept, whoever would sign now.
 
     Raises:
         EvidenceContradiction: when the evidence does not support what a stage recorded.
+        RecordRefused: the signer's key is not good in the log.
         VerificationFailed: when what was just made does not verify.
     """
     report = records["deltaone_reports"]
@@ -132,64 +160,98 @@ def attest_records(
     last = json.loads(files[LOOKS])[-1]
     if files[LOOKS] != canonical_json(attester.looks(program, last["look_key"])):
         raise EvidenceContradiction(f"{LOOKS}: is not what the ledger says of look {last['k']} of {last['day']}")
-    attested = attest_claim(attester, claim_of(program, day, metric, files))
+    claim = claim_of(program, day, metric, files)
+    attested = _kept(attester, claim, before) or attest_claim(attester, claim)
     attester.put(attested.bundle.to_bytes())
-    return {"outcome": ATTESTED, "reason": report["sentence"], **attested.to_record()}
+    standing = attested.standing
+    return {
+        "outcome": standing.outcome,
+        "reason": report["sentence"] if standing.failure is None else standing.failure.detail,
+        **attested.to_record(),
+    }
 
 
 def attest_claim(attester: Attester, claim: Claim) -> Attested:
     """Sign a claim, log it, and verify the result as a stranger would.
 
-    The receipt is under the head of the log as it was when the leaf came, so
-    that a later rerun gives the same bytes.
+    The log's first leaf is written on the way, if it has none. The receipt is
+    under the head of the log as it was when the leaf came, so that a later rerun
+    gives the same bytes.
 
     Raises:
+        RecordRefused: the signer's key is not good in the log.
         VerificationFailed: when what was just made does not verify.
     """
-    signer = attester.signer()
-    bundle = attest(claim, attester.domain, signer)
-    envelope = Envelope.from_json(bundle.envelope)
-    leaf = attestation_leaf(envelope)
-    index = attester.leaves.append("0x" + leaf_hash(leaf).hex(), leaf)
-    log = MerkleLog(leaf_hash(leaf) for leaf in attester.leaves.leaves(index + 1))
-    bundle = bundle.with_receipt(make_receipt(log, index, sign_head(log, attester.origin, signer)))
-    policy = own_policy(attester.domain, signer.address, attester.origin)
-    return Attested(bundle, _verified(bundle, attester.find, policy))
+    trust, signer = attester.trust, attester.signer()
+    require_good(begin(trust.leaves, trust.origin, signer), signer.address)
+    bundle = attest(claim, trust.domain, signer)
+    leaf = attestation_leaf(Envelope.from_json(bundle.envelope))
+    index = trust.leaves.append("0x" + leaf_hash(leaf).hex(), leaf)
+    log = MerkleLog(leaf_hash(leaf) for leaf in trust.leaves.leaves(index + 1))
+    bundle = bundle.with_receipt(make_receipt(log, index, sign_head(log, trust.origin, signer)))
+    return _attested(bundle, trust, attester.find)
 
 
-def reverify(
-    record: Mapping[str, Any],
-    domain: EasDomain,
-    signer: Callable[[], Signer],
-    origin: str,
-    find: Callable[[str], bytes | None],
-) -> VerifiedAttestation | None:
-    """Verify the attestation that a day's record names, from stored evidence; None when it names none.
+def reverify(record: Mapping[str, Any], trust: Trust, find: Callable[[str], bytes | None]) -> Standing:
+    """Verify the attestation that a day's record names, from stored evidence and the log as it is now.
 
     Raises:
-        VerificationFailed: with the code of what is wrong; nothing may be promoted or paid on it.
+        VerificationFailed: with the code of what is wrong. What the holder of
+            the keys may still say, that it is revoked or that signatures are
+            missing, is no such failure: it is in the standing.
     """
-    if record["outcome"] != ATTESTED:
-        return None
+    if record["uid"] is None:
+        return Standing(None)
     bundle = AttestationBundle.from_bytes(_whole(find, "attestation.json", record["bundle"]))
-    verified = _verified(bundle, find, own_policy(domain, signer().address, origin))
-    expect(FailureCode.UID_MISMATCH, "uid of the record", record["uid"], verified.uid)
-    return verified
+    attested = _attested(bundle, trust, find)
+    expect(FailureCode.UID_MISMATCH, "uid of the record", record["uid"], attested.verified.uid)
+    return attested.standing
 
 
-def own_policy(domain: EasDomain, address: str, origin: str) -> SignerPolicy:
-    """Trust one attester, who also signs the log's heads."""
-    return SignerPolicy(
-        domain=domain, signers=(TrustedSigner(address),), log_origin=origin, log_keys=frozenset({address})
-    )
+def _kept(attester: Attester, claim: Claim, before: Mapping[str, Any] | None) -> Attested | None:
+    """The attestation that stands in the day's record, if it is of this claim and its signer is trusted still."""
+    if before is None or before["uid"] != message_of(claim).uid:
+        return None
+    content = attester.find(before["bundle"])
+    if content is None:
+        return None
+    try:
+        return _attested(AttestationBundle.from_bytes(content), attester.trust, attester.find)
+    except VerificationFailed as failure:
+        # A key that leaked: the same claim, and uid, can be signed again by a good one.
+        if failure.code is not FailureCode.UNTRUSTED_SIGNER:
+            raise
+        return None
+
+
+def _attested(bundle: AttestationBundle, trust: Trust, find: Callable[[str], bytes | None]) -> Attested:
+    """Verify everything that can be wrong, then judge what its keys' holders may still say about it."""
+    now = trust.log()
+    signed = trust.cosigned(bundle)
+    anyway = replace(now.policy, revoked_uids=frozenset(), required=1, attesters=frozenset())
+    verified = _verified(signed, find, anyway, now.log)
+    return Attested(bundle, verified, _standing(signed, verified, now))
+
+
+def _standing(bundle: AttestationBundle, verified: VerifiedAttestation, now: CheckedLog) -> Standing:
+    envelope = Envelope.from_json(bundle.envelope)
+    try:
+        check_revoked(envelope, now.policy)
+        cosignatures = read_cosignatures(bundle.cosignatures, envelope)
+        signers = check_threshold(envelope, cosignatures, now.policy, verified.log_index)
+    except VerificationFailed as failure:
+        if failure.code not in _OUTCOMES:
+            raise
+        return Standing(verified, failure)
+    return Standing(replace(verified, signers=signers))
 
 
 def _verified(
-    bundle: AttestationBundle, find: Callable[[str], bytes | None], policy: SignerPolicy
+    bundle: AttestationBundle, find: Callable[[str], bytes | None], policy: SignerPolicy, log: MerkleLog
 ) -> VerifiedAttestation:
     # Our own attestations never expire; any moment after the signing will do.
     return verify_bundle(
-        bundle, find, policy, at=int(bundle.envelope["sig"]["message"]["time"]), recheck_decision=recheck
+        bundle, find, policy, at=int(bundle.envelope["sig"]["message"]["time"]), log=log, recheck_decision=recheck
     )
 
 

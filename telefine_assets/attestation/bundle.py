@@ -1,15 +1,17 @@
 """An attestation as it is kept and handed on, and how one is made.
 
-The file ``attestation.json`` holds ``{"envelope", "statement", "receipt"}``; the
-evidence files lie beside it, or in a store, under their sha256.
+The file ``attestation.json`` holds ``{"envelope", "statement", "receipt",
+"cosignatures"}``; the evidence files lie beside it, or in a store, under their sha256.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from telefine_assets.attestation.claim import Claim, partition_time
+from telefine_assets.attestation.cosigning import Cosignature, cosignatures_to_json
 from telefine_assets.attestation.eas import (
     ZERO_BYTES32,
     AttestMessage,
@@ -30,25 +32,39 @@ BUNDLE_FILE = "attestation.json"
 
 @dataclass(frozen=True)
 class AttestationBundle:
-    """The three parts of ``attestation.json``, as JSON values.
+    """The parts of ``attestation.json``, as JSON values.
 
     Attributes:
         envelope: the signed EAS envelope.
         statement: the in-toto statement.
         receipt: the log's receipt; None until it is logged.
+        cosignatures: further attesters' signatures, ascending by signer. None are
+            stored with the evidence: they come later, and are kept in the ledger.
     """
 
     envelope: dict[str, Any]
     statement: dict[str, Any]
     receipt: dict[str, Any] | None = None
+    cosignatures: tuple[Any, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The file's canonical bytes."""
-        return canonical_json({"envelope": self.envelope, "statement": self.statement, "receipt": self.receipt})
+        return canonical_json(
+            {
+                "envelope": self.envelope,
+                "statement": self.statement,
+                "receipt": self.receipt,
+                "cosignatures": list(self.cosignatures),
+            }
+        )
 
     def with_receipt(self, receipt: LogReceipt) -> AttestationBundle:
         """The same attestation, with its receipt."""
         return replace(self, receipt=receipt.to_json())
+
+    def with_cosignatures(self, cosignatures: Iterable[Cosignature]) -> AttestationBundle:
+        """The same attestation, with these cosignatures and no others."""
+        return replace(self, cosignatures=tuple(cosignatures_to_json(cosignatures)))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> AttestationBundle:
@@ -60,6 +76,7 @@ class AttestationBundle:
         try:
             fields = Fields(load_json(data, BUNDLE_FILE), BUNDLE_FILE)
             parts = [fields.take(name) for name in ("envelope", "statement", "receipt")]
+            cosignatures = tuple(fields.items("cosignatures"))
             fields.done()
         except RecordError as error:
             raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, str(error)) from None
@@ -68,7 +85,7 @@ class AttestationBundle:
             raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, "envelope and statement must be objects")
         if receipt is not None and not isinstance(receipt, dict):
             raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, "receipt must be an object or null")
-        return cls(envelope, statement, receipt)
+        return cls(envelope, statement, receipt, cosignatures)
 
 
 def attest(
@@ -98,14 +115,25 @@ def attest(
         RecordError: the claim is not met, or its weights do not sum.
         SigningError: the signer failed.
     """
+    message = message_of(claim, recipient=recipient, expiration_time=expiration_time, ref_uid=ref_uid)
+    return AttestationBundle(sign(domain, message, signer).to_json(), build_statement(claim))
+
+
+def message_of(
+    claim: Claim, *, recipient: str = ZERO_ADDRESS, expiration_time: int = 0, ref_uid: str = ZERO_BYTES32
+) -> AttestMessage:
+    """What would be signed for a claim, by whomever: its uid is known before anybody signs.
+
+    Raises:
+        RecordError: the claim is not met, or its weights do not sum.
+    """
     missing = claim.decision.why_not_met()
     if missing is not None:
         raise RecordError("decision", f"is no DeltaOne: {missing}")
     if claim.weights.total_ppm != claim.weights.expected_ppm:
         raise RecordError("weights", f"sum to {claim.weights.total_ppm}, not {claim.weights.expected_ppm}")
-    statement = build_statement(claim)
-    digest = evidence_digest(statement)
-    message = AttestMessage(
+    digest = evidence_digest(build_statement(claim))
+    return AttestMessage(
         schema=telefine_schema_uid(),
         recipient=recipient,
         time=partition_time(claim.partition),
@@ -115,7 +143,6 @@ def attest(
         data=data_of(claim, digest).encode(),
         salt=derive_salt(digest),
     )
-    return AttestationBundle(sign(domain, message, signer).to_json(), statement)
 
 
 def data_of(claim: Claim, digest: str) -> AttestationData:

@@ -10,11 +10,14 @@ from telefine_assets.attestation.claim import Claim, StatedWeights, partition_ti
 from telefine_assets.attestation.eas import Envelope, recover
 from telefine_assets.attestation.eas_schema import AttestationData
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
+from telefine_assets.attestation.log import MerkleLog
 from telefine_assets.attestation.log_receipt import LogReceipt, attestation_leaf
 from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.signatures import HighSError, SignatureError
+from telefine_assets.attestation.snapshot import check_in_log
 from telefine_assets.attestation.statement import derive_salt
-from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights
+from telefine_assets.attribution.facts import FACTS_FILE, read_facts, weights_of
+from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.weights import WeightTable
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.errors import TelefineError
@@ -63,8 +66,7 @@ def check_standing(envelope: Envelope, policy: SignerPolicy, at: int) -> None:
     """The signer is known, the attestation not revoked and in force at ``at``."""
     if not policy.stretches(envelope.signer):
         raise VerificationFailed(FailureCode.UNTRUSTED_SIGNER, f"signer: {envelope.signer} is not in the policy")
-    if envelope.uid in policy.revoked_uids:
-        raise VerificationFailed(FailureCode.REVOKED, f"uid: {envelope.uid} has been revoked")
+    check_revoked(envelope, policy)
     message = envelope.message
     if message.time > at:
         raise VerificationFailed(FailureCode.NOT_YET_VALID, f"message.time: {message.time} is after {at}")
@@ -73,6 +75,12 @@ def check_standing(envelope: Envelope, policy: SignerPolicy, at: int) -> None:
         raise VerificationFailed(
             FailureCode.EXPIRED, f"message.expirationTime: {message.expiration_time} is not after {at}"
         )
+
+
+def check_revoked(envelope: Envelope, policy: SignerPolicy) -> None:
+    """The attestation was not revoked."""
+    if envelope.uid in policy.revoked_uids:
+        raise VerificationFailed(FailureCode.REVOKED, f"uid: {envelope.uid} has been revoked")
 
 
 def check_binding(envelope: Envelope, data: AttestationData, claim: Claim, digest: str) -> None:
@@ -128,14 +136,17 @@ def fetch_evidence(claim: Claim, source: EvidenceSource) -> dict[str, bytes]:
     return files
 
 
-def check_weights(claim: Claim, files: Mapping[str, bytes]) -> WeightTable:
-    """The stated weights are those that the facts in the evidence give."""
+def check_weights(claim: Claim, files: Mapping[str, bytes], policy: SignerPolicy) -> WeightTable:
+    """The stated weights are those that the facts in the evidence give, signed for this program of this deployment."""
     if FACTS_FILE not in files:
         raise VerificationFailed(FailureCode.EVIDENCE_MISSING, f"{FACTS_FILE}: not among the statement's evidence")
     try:
-        table = recompute_weights(files[FACTS_FILE])
+        facts = read_facts(files[FACTS_FILE])
+        table = weights_of(facts)
     except TelefineError as error:
         raise VerificationFailed(FailureCode.EVIDENCE_MALFORMED, f"{FACTS_FILE}: {error}") from None
+    scope = Scope(policy.log_origin or facts.scope.origin, claim.program)
+    expect(FailureCode.WEIGHTS_MISMATCH, f"{FACTS_FILE}: deployment and program", scope, facts.scope)
     found = StatedWeights.of(table)
     for name in ("method", "contributors", "escrow", "reason"):
         expect(
@@ -171,8 +182,12 @@ def check_decision(predicate: Mapping[str, Any], files: Mapping[str, bytes], rec
         )
 
 
-def check_log(envelope: Envelope, receipt: LogReceipt | None, policy: SignerPolicy) -> int | None:
+def check_log(
+    envelope: Envelope, receipt: LogReceipt | None, policy: SignerPolicy, log: MerkleLog | None
+) -> int | None:
     """The attestation is in the trusted log, at a place where its signer's key was good.
+
+    ``log`` is the whole log, where it is at hand: the receipt's head must be a beginning of it.
 
     Returns:
         Its index in the log; None without a receipt, where the policy allows it.
@@ -187,7 +202,9 @@ def check_log(envelope: Envelope, receipt: LogReceipt | None, policy: SignerPoli
                 f"signer: {envelope.signer} is good for a part of the log only; a receipt must show where this is",
             )
         return None
-    check_head(receipt, policy)
+    head_key = check_head(receipt, policy)
+    if log is not None:
+        check_in_log(log, receipt.head.head.size, receipt.head.head.root, "the receipt's head")
     if not receipt.proves(attestation_leaf(envelope)):
         raise VerificationFailed(
             FailureCode.LOG_PROOF_INVALID,
@@ -199,18 +216,24 @@ def check_log(envelope: Envelope, receipt: LogReceipt | None, policy: SignerPoli
             FailureCode.UNTRUSTED_SIGNER,
             f"signer: {envelope.signer} was not good at log position {receipt.index}",
         )
+    end = receipt.head.head.size - 1
+    if not any(each.address == head_key and each.covers(end) for each in policy.log_keys):
+        raise VerificationFailed(
+            FailureCode.LOG_HEAD_UNTRUSTED, f"receipt.head: {head_key}, who signed it, was not good at position {end}"
+        )
     return receipt.index
 
 
-def check_head(receipt: LogReceipt, policy: SignerPolicy) -> None:
-    """The receipt's tree head is of the pinned log and signed by one of its keys."""
+def check_head(receipt: LogReceipt, policy: SignerPolicy) -> str:
+    """The receipt's tree head is of the pinned log and signed by a key that it has, or had; returns the key."""
     expect(FailureCode.LOG_HEAD_UNTRUSTED, "receipt.head.origin", policy.log_origin, receipt.head.head.origin)
     try:
         key = receipt.head.signer()
     except SignatureError as error:
         raise VerificationFailed(FailureCode.LOG_HEAD_UNTRUSTED, f"receipt.head: {error}") from None
-    if key not in policy.log_keys:
+    if key not in {each.address for each in policy.log_keys}:
         raise VerificationFailed(
             FailureCode.LOG_HEAD_UNTRUSTED,
             f"receipt.head: signed by {key}, which is no key of {policy.log_origin}",
         )
+    return key

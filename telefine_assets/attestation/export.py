@@ -2,8 +2,9 @@
 
 ::
 
-    attestation.json      envelope, statement and log receipt
+    attestation.json      envelope, statement, log receipt and cosignatures
     policy.json           whom the sender says to trust: compare it with what you know
+    log.json              the whole log under a newly signed head: every key and revocation
     evidence/<sha256>     the evidence files
 """
 
@@ -11,23 +12,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from telefine_assets.attestation.bundle import BUNDLE_FILE, AttestationBundle
-from telefine_assets.attestation.eas import EasDomain
-from telefine_assets.attestation.policy import SignerPolicy, TrustedSigner
-from telefine_assets.attribution.records import Fields, load_json
-from telefine_assets.canonical import canonical_json
-from telefine_assets.errors import TelefineError
+from telefine_assets.attestation.log_writing import require_good
+from telefine_assets.attestation.policy_file import POLICY_FILE, policy_bytes
+from telefine_assets.attestation.signatures import Signer
+from telefine_assets.attestation.snapshot import LOG_FILE, take_snapshot
+from telefine_assets.attestation.trust import Trust
 
-POLICY_FILE, EVIDENCE_FOLDER = "policy.json", "evidence"
+EVIDENCE_FOLDER = "evidence"
 
 
-def export(folder: Path, bundle: bytes, policy: SignerPolicy, get: Callable[[str], bytes]) -> list[Path]:
-    """Write the folder; returns the files. ``get`` gives evidence by SHA-256."""
-    statement = AttestationBundle.from_bytes(bundle).statement
-    files = {BUNDLE_FILE: bundle, POLICY_FILE: canonical_json(policy_to_json(policy))}
-    for file in statement["predicate"]["evidence"]:
+def export(folder: Path, stored: bytes, trust: Trust, signer: Signer, get: Callable[[str], bytes]) -> list[Path]:
+    """Write the folder; returns the files.
+
+    ``stored`` is the bundle as the evidence has it, ``get`` gives evidence by SHA-256.
+
+    Raises:
+        RecordRefused: the signer's key is not good in the log, so that nobody would believe its head.
+        SigningError: the signer failed.
+    """
+    bundle = trust.cosigned(AttestationBundle.from_bytes(stored))
+    now = trust.log()
+    require_good(now.state, signer.address)
+    snapshot = take_snapshot(trust.leaves.leaves(now.state.size), trust.origin, signer)
+    files = {
+        BUNDLE_FILE: bundle.to_bytes(),
+        POLICY_FILE: policy_bytes(now.policy),
+        LOG_FILE: snapshot.to_bytes(),
+    }
+    for file in bundle.statement["predicate"]["evidence"]:
         files[f"{EVIDENCE_FOLDER}/{file['sha256']}"] = get(file["sha256"])
     written = []
     for name, content in files.items():
@@ -36,41 +50,3 @@ def export(folder: Path, bundle: bytes, policy: SignerPolicy, get: Callable[[str
         path.write_bytes(content)
         written.append(path)
     return written
-
-
-def policy_to_json(policy: SignerPolicy) -> dict[str, Any]:
-    """A policy as ``policy.json`` holds it."""
-    return {
-        "domain": policy.domain.to_json(),
-        "signers": [
-            {"address": each.address, "firstIndex": each.first_index, "lastIndex": each.last_index}
-            for each in policy.signers
-        ],
-        "logOrigin": policy.log_origin,
-        "logKeys": sorted(policy.log_keys),
-        "revokedUids": sorted(policy.revoked_uids),
-    }
-
-
-def read_policy(path: Path) -> SignerPolicy:
-    """Read ``policy.json``.
-
-    Raises:
-        TelefineError: when it cannot be read or is no policy.
-    """
-    try:
-        fields = Fields(load_json(path.read_bytes(), path.name), path.name)
-    except OSError as error:
-        raise TelefineError(f"{path}: cannot be read ({error.strerror}); name a policy with --policy") from None
-    policy = SignerPolicy(
-        domain=EasDomain.from_json(fields.child("domain")),
-        signers=tuple(
-            TrustedSigner(row.text("address"), row.integer("firstIndex", 0, 2**53), row.take("lastIndex"))
-            for row in fields.objects("signers")
-        ),
-        log_origin=fields.text("logOrigin"),
-        log_keys=frozenset(fields.texts("logKeys")),
-        revoked_uids=frozenset(fields.texts("revokedUids")),
-    )
-    fields.done()
-    return policy

@@ -22,6 +22,9 @@ class FailureCode(StrEnum):
     BAD_SIGNATURE = "bad_signature"
     HIGH_S = "high_s"
     UNTRUSTED_SIGNER = "untrusted_signer"
+    COSIGNATURES_MALFORMED = "cosignatures_malformed"
+    BAD_COSIGNATURE = "bad_cosignature"
+    THRESHOLD_NOT_MET = "threshold_not_met"
     REVOKED = "revoked"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
@@ -46,6 +49,11 @@ class FailureCode(StrEnum):
     LOG_RECEIPT_MALFORMED = "log_receipt_malformed"
     LOG_PROOF_INVALID = "log_proof_invalid"
     LOG_HEAD_UNTRUSTED = "log_head_untrusted"
+    LOG_MALFORMED = "log_malformed"
+    LOG_ROOT_MISMATCH = "log_root_mismatch"
+    LOG_GENESIS_UNTRUSTED = "log_genesis_untrusted"
+    LOG_STALE = "log_stale"
+    LOG_INCONSISTENT = "log_inconsistent"
 
 
 class VerificationFailed(TelefineError):

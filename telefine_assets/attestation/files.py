@@ -84,6 +84,7 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
     last = _check_look(files, look, rules)
     _check_rows(files, rows, look)
     _check_demos(files, candidate)
+    _check_trials(files)
     for name in ("lm", "code"):
         _same(REPORT, f"asked_with.{name}", _json(files, REPORT)["asked_with"][name], candidate[name])
     for name in (CANDIDATE, BASELINE):
@@ -144,10 +145,11 @@ def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> No
         shown += [cluster_of({name: demo.get(name) for name in inputs}) for demo in part["demos"]]
     demos = _json(files, DEMOS)
     _same(DEMOS, "contents", sorted(demo["content"] for demo in demos), sorted(shown))
-    used, arrivals = read_facts(files[FACTS_FILE])
-    weighed = {(demo.trace_id, demo.cluster, demo.quality_ppm) for demo in used}
+    facts = read_facts(files[FACTS_FILE])
+    weighed = {(demo.trace_id, demo.cluster, demo.quality_ppm) for demo in facts.demos}
     _same(FACTS_FILE, "demos", weighed, {(demo["trace_id"], demo["cluster"], demo["quality_ppm"]) for demo in demos})
-    arrived = {arrival.trace_id: arrival.contributor for arrival in arrivals}
+    _same(FACTS_FILE, "program", candidate["program"], facts.scope.program)
+    arrived = {arrival.trace_id: (arrival.contributor, arrival.content) for arrival in facts.arrivals}
     lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
     trained = {line["trace_id"]: line for line in lines if line["side"] == "train"}
     for demo in demos:
@@ -156,7 +158,19 @@ def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> No
             raise EvidenceContradiction(f"{DEMOS}: trace {trace_id} is not in the trainset")
         for name in ("cluster", "content", "trace_digest", "contributor"):
             _same(TRAINSET, f"{name} of {trace_id}", demo[name], trained[trace_id][name])
-        _same(FACTS_FILE, f"contributor of {trace_id}", demo["contributor"], arrived.get(trace_id))
+        said = (demo["contributor"], demo["content"])
+        _same(FACTS_FILE, f"contributor and content of {trace_id}", said, arrived.get(trace_id))
+
+
+def _check_trials(files: Mapping[str, bytes]) -> None:
+    """What demos are worth was tried on validation items, never on the holdout."""
+    trials = read_facts(files[FACTS_FILE]).trials
+    if trials is None:
+        return
+    lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
+    validation = {(line["cluster"], line["group"]) for line in lines if line["side"] == "validation"}
+    if not validation.issuperset(trials.items):
+        raise EvidenceContradiction(f"{FACTS_FILE}: trials have an item that is no validation item of {TRAINSET}")
 
 
 def _items_digest(rows: Iterable[PairedItem]) -> str:

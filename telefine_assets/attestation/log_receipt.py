@@ -28,7 +28,9 @@ from telefine_assets.attribution.records import Fields, RecordError, whole
 from telefine_assets.canonical import canonical_json
 
 LEAF_KIND = "telefine.attestation/v1"
-_MAX_SIZE = 2**53 - 1
+LOG_DOMAIN = {"name": "Telefine Transparency Log", "version": "1"}
+LOG_DOMAIN_TYPE = [{"name": "name", "type": "string"}, {"name": "version", "type": "string"}]
+MAX_SIZE = 2**53 - 1
 _MAX_PROOF = 64
 
 
@@ -49,7 +51,7 @@ class TreeHead:
     def __post_init__(self) -> None:
         if not isinstance(self.origin, str) or not self.origin:
             raise RecordError("head.origin", f"expected text, found {self.origin!r}")
-        whole(self.size, "head.size", 0, _MAX_SIZE)
+        whole(self.size, "head.size", 0, MAX_SIZE)
         if not isinstance(self.root, str) or not BYTES32.fullmatch(self.root):
             raise RecordError("head.root", f"expected 0x and 64 lower-case digits, found {self.root!r}")
 
@@ -57,7 +59,7 @@ class TreeHead:
         """The full EIP-712 message that the log's key signs."""
         return {
             "types": {
-                "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "version", "type": "string"}],
+                "EIP712Domain": LOG_DOMAIN_TYPE,
                 "TreeHead": [
                     {"name": "origin", "type": "string"},
                     {"name": "size", "type": "uint64"},
@@ -65,7 +67,7 @@ class TreeHead:
                 ],
             },
             "primaryType": "TreeHead",
-            "domain": {"name": "Telefine Transparency Log", "version": "1"},
+            "domain": LOG_DOMAIN,
             "message": {"origin": self.origin, "size": self.size, "root": self.root},
         }
 
@@ -102,7 +104,7 @@ class SignedTreeHead:
         Raises:
             RecordError: a field is missing, unknown or wrong.
         """
-        head = TreeHead(fields.text("origin"), fields.integer("size", 0, _MAX_SIZE), fields.text("root"))
+        head = TreeHead(fields.text("origin"), fields.integer("size", 0, MAX_SIZE), fields.text("root"))
         signed = cls(head, Signature.from_json(fields.child("signature")))
         fields.done()
         return signed
@@ -147,7 +149,7 @@ class LogReceipt:
         proof = fields.texts("proof")
         if len(proof) > _MAX_PROOF or not all(BYTES32.fullmatch(node) for node in proof):
             raise RecordError("receipt.proof", "expected up to 64 hashes of 0x and 64 lower-case digits")
-        index = fields.integer("index", 0, _MAX_SIZE)
+        index = fields.integer("index", 0, MAX_SIZE)
         receipt = cls(index, proof, SignedTreeHead.from_json(fields.child("head")))
         fields.done()
         return receipt

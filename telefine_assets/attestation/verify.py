@@ -6,7 +6,7 @@ the time is the caller's, and whatever the evidence allows is computed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,9 +24,11 @@ from telefine_assets.attestation.checks import (
     fetch_evidence,
 )
 from telefine_assets.attestation.claim import Claim
+from telefine_assets.attestation.cosigning import check_threshold, read_cosignatures
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.eas_schema import AttestationData
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
+from telefine_assets.attestation.log import MerkleLog
 from telefine_assets.attestation.log_receipt import LogReceipt
 from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.statement import evidence_digest, parse_statement
@@ -50,8 +52,10 @@ class VerifiedAttestation:
         claim: what it binds.
         weights: the weight table, recomputed from the evidence.
         log_index: its place in the log; None without a receipt.
+        signers: the attesters whose signatures count, ascending, EIP-55.
         unchecked: what was not checked because the caller gave no means to:
-            ``decision``, ``log``. Empty for a full verification.
+            ``decision``, ``log``, ``revocation`` (what the log says after the
+            receipt). Empty for a full verification.
     """
 
     uid: str
@@ -61,6 +65,7 @@ class VerifiedAttestation:
     claim: Claim
     weights: WeightTable
     log_index: int | None
+    signers: tuple[str, ...]
     unchecked: tuple[str, ...]
 
 
@@ -72,6 +77,8 @@ def verify(
     receipt: Mapping[str, Any] | None,
     *,
     at: int,
+    cosignatures: Sequence[Any] = (),
+    log: MerkleLog | None = None,
     recheck_decision: DecisionRecheck | None = None,
     payout_root: Callable[[WeightTable], str] | None = None,
 ) -> VerifiedAttestation:
@@ -81,9 +88,11 @@ def verify(
         envelope: the EAS envelope, as JSON.
         statement: the in-toto statement, as JSON.
         evidence: the evidence files by sha256; all of them are fetched.
-        policy: whom to trust.
+        policy: whom to trust; with a ``log``, what ``snapshot`` derived from it.
         receipt: the log's receipt, as JSON; None without one.
         at: the time to judge expiry by, seconds since 1970 UTC.
+        cosignatures: further attesters' signatures, as JSON.
+        log: the whole log, if it is at hand; it is the policy's.
         recheck_decision: recomputes the decision from the evidence. Without
             it the decision stands as signed, and the result says so.
         payout_root: gives the payout root of the recomputed weights;
@@ -103,9 +112,10 @@ def verify(
     check_binding(parsed, data, claim, evidence_digest(statement))
     check_claim(data, claim)
     proof = None if receipt is None else _parse(FailureCode.LOG_RECEIPT_MALFORMED, LogReceipt.from_json, receipt)
-    log_index = check_log(parsed, proof, policy)
+    log_index = check_log(parsed, proof, policy, log)
+    signers = check_threshold(parsed, read_cosignatures(cosignatures, parsed), policy, log_index)
     files = fetch_evidence(claim, evidence)
-    weights = check_weights(claim, files)
+    weights = check_weights(claim, files, policy)
     expect(
         FailureCode.PAYOUT_ROOT_MISMATCH,
         "payoutRoot recomputed from the weights",
@@ -118,10 +128,9 @@ def verify(
     else:
         stated = {**statement["predicate"], "candidateVersion": claim.candidate_version}
         check_decision(stated, files, recheck_decision)
-    if log_index is None:
-        unchecked.append("log")
+    unchecked += [name for name, given in (("log", log_index), ("revocation", log)) if given is None]
     return VerifiedAttestation(
-        parsed.uid, parsed.signer, parsed.message.time, data, claim, weights, log_index, tuple(unchecked)
+        parsed.uid, parsed.signer, parsed.message.time, data, claim, weights, log_index, signers, tuple(unchecked)
     )
 
 
@@ -131,6 +140,7 @@ def verify_bundle(
     policy: SignerPolicy,
     *,
     at: int,
+    log: MerkleLog | None = None,
     recheck_decision: DecisionRecheck | None = None,
     payout_root: Callable[[WeightTable], str] | None = None,
 ) -> VerifiedAttestation:
@@ -142,6 +152,8 @@ def verify_bundle(
         policy,
         bundle.receipt,
         at=at,
+        cosignatures=bundle.cosignatures,
+        log=log,
         recheck_decision=recheck_decision,
         payout_root=payout_root,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from telefine_assets.attribution.keccak import keccak256
 from telefine_assets.errors import TelefineError
@@ -90,9 +91,13 @@ def checksum_address(raw: bytes) -> str:
 
 def is_checksummed(value: object) -> bool:
     """Whether ``value`` is an address in exactly its EIP-55 spelling (the zero address included)."""
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        return False
-    return value == checksum_address(bytes.fromhex(value[2:]))
+    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None and _has_checksum(value)
+
+
+# A wallet is checked at every step on its way to its money; its hash is taken once.
+@lru_cache(maxsize=2**17)
+def _has_checksum(address: str) -> bool:
+    return address == checksum_address(bytes.fromhex(address[2:]))
 
 
 def require_wallet(value: object, field: str) -> str:

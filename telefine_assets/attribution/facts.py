@@ -2,9 +2,12 @@
 
 ``attribution.json`` is canonical JSON::
 
-    {"method": "usage",
-     "demos":    [{"cluster", "trace_id", "quality_ppm"}, ...],
-     "arrivals": [{"cluster", "trace_id", "contributor", "reason", "arrival_ms"}, ...]}
+    {"demos":    [{"cluster", "trace_id", "quality_ppm"}, ...],
+     "arrivals": [{"cluster", "trace_id", "contributor", "reason", "arrival_ms", "content",
+                   "submission": null, or {"contributor", "time", "salt", "signature",
+                                           "position", "received_ms"}}, ...],
+     "origin":   the deployment, "program": its program; submissions are for these alone
+     "trials":   null, or what the demos' coalitions scored: then the method is shapley}
 
 Rows are sorted by trace id and given once, so that the same facts are the same
 bytes in whatever order they were found.
@@ -13,20 +16,46 @@ bytes in whatever order they were found.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from telefine_assets.attribution.arrivals import arrival_record, read_arrival, verify_arrivals
 from telefine_assets.attribution.records import Fields, load_json
-from telefine_assets.attribution.usage import METHOD, Arrival, UsedDemo, usage_weights
+from telefine_assets.attribution.shapley import METHOD as SHAPLEY
+from telefine_assets.attribution.shapley import ShapleyValues, shapley_weights
+from telefine_assets.attribution.submissions import Scope
+from telefine_assets.attribution.trials import Trials, valued
+from telefine_assets.attribution.usage import Arrival, AttributionError, UsedDemo, usage_weights
 from telefine_assets.attribution.weights import FULL_PPM, WeightTable
 from telefine_assets.canonical import canonical_json
 
 FACTS_FILE = "attribution.json"
 
-# Times are JSON integers here; canonical JSON refuses those beyond 2**53.
-_LAST_MS = 2**53 - 1
+
+TOO_FEW_ITEMS = "too_few_items"
+"""Why nobody is paid where too few validation items were judged to tell what a demo is worth."""
 
 
-def write_facts(demos: Iterable[UsedDemo], arrivals: Iterable[Arrival]) -> bytes:
+@dataclass(frozen=True)
+class Facts:
+    """What weights follow from.
+
+    Attributes:
+        demos: of the program.
+        arrivals: every trace of the demos' clusters.
+        scope: deployment and program, as whose the arrivals were signed.
+        trials: what the demos' coalitions scored; None where demos count by use.
+    """
+
+    demos: tuple[UsedDemo, ...]
+    arrivals: tuple[Arrival, ...]
+    scope: Scope
+    trials: Trials | None = None
+
+
+def write_facts(
+    demos: Iterable[UsedDemo], arrivals: Iterable[Arrival], scope: Scope, trials: Trials | None = None
+) -> bytes:
     """The evidence file for a program's demos and the arrivals of their clusters.
 
     Arrivals of other clusters are left out: they decide nothing here, and they
@@ -37,25 +66,28 @@ def write_facts(demos: Iterable[UsedDemo], arrivals: Iterable[Arrival]) -> bytes
     arrived = {arrival for arrival in arrivals if arrival.cluster in clusters}
     return canonical_json(
         {
-            "method": METHOD,
             "demos": [_demo_record(demo) for demo in sorted(used, key=lambda demo: demo.trace_id)],
-            "arrivals": [_arrival_record(row) for row in sorted(arrived, key=lambda row: row.trace_id)],
+            "arrivals": [arrival_record(row) for row in sorted(arrived, key=lambda row: row.trace_id)],
+            "origin": scope.origin,
+            "program": scope.program,
+            "trials": None if trials is None else trials.to_record(),
         }
     )
 
 
-def read_facts(data: bytes) -> tuple[tuple[UsedDemo, ...], tuple[Arrival, ...]]:
+def read_facts(data: bytes) -> Facts:
     """Read what ``write_facts`` wrote.
 
     Raises:
         RecordError: not JSON, or a field is missing, unknown or wrong.
     """
     fields = Fields(load_json(data, FACTS_FILE), FACTS_FILE)
-    fields.constant("method", METHOD)
     demos = tuple(_read_demo(row) for row in fields.objects("demos"))
-    arrivals = tuple(_read_arrival(row) for row in fields.objects("arrivals"))
+    scope = Scope(fields.text("origin"), fields.text("program"))
+    arrivals = tuple(read_arrival(row, scope) for row in fields.objects("arrivals"))
+    trials = fields.take("trials")
     fields.done()
-    return demos, arrivals
+    return Facts(demos, arrivals, scope, None if trials is None else Trials.from_record(trials))
 
 
 def recompute_weights(data: bytes) -> WeightTable:
@@ -64,37 +96,45 @@ def recompute_weights(data: bytes) -> WeightTable:
     Raises:
         RecordError: the file is no such file.
         AttributionError: its facts contradict each other.
+        SubmissionRefused: somebody did not sign what he is said to have signed.
     """
-    return usage_weights(*read_facts(data))
+    return weights_of(read_facts(data))
+
+
+def weights_of(facts: Facts) -> WeightTable:
+    """The weights that the facts give; every signature among them is checked again.
+
+    Raises:
+        AttributionError: they contradict each other.
+        SubmissionRefused: a submission does not hold for its trace.
+    """
+    verify_arrivals(facts.arrivals, facts.scope)
+    if facts.trials is None:
+        return usage_weights(facts.demos, facts.arrivals)
+    values = values_of(facts)
+    if values is None:
+        return WeightTable(SHAPLEY, (), (), TOO_FEW_ITEMS)
+    return shapley_weights(values, facts.demos, facts.arrivals, facts.trials.rules).table
+
+
+def values_of(facts: Facts) -> ShapleyValues | None:
+    """What each cluster is worth; None where demos count by use, or too few items were judged.
+
+    Raises:
+        AttributionError: the trials are of other clusters than the demos.
+    """
+    if facts.trials is None:
+        return None
+    if facts.trials.players != tuple(sorted({demo.cluster for demo in facts.demos})):
+        raise AttributionError("trials: must be of exactly the demos' clusters. Try this program's own demos.")
+    return valued(facts.trials)
 
 
 def _demo_record(demo: UsedDemo) -> dict[str, Any]:
     return {"cluster": demo.cluster, "trace_id": demo.trace_id, "quality_ppm": demo.quality_ppm}
 
 
-def _arrival_record(arrival: Arrival) -> dict[str, Any]:
-    return {
-        "cluster": arrival.cluster,
-        "trace_id": arrival.trace_id,
-        "contributor": arrival.contributor,
-        "reason": arrival.reason,
-        "arrival_ms": arrival.arrival_ms,
-    }
-
-
 def _read_demo(row: Fields) -> UsedDemo:
     demo = UsedDemo(row.text("cluster"), row.text("trace_id"), row.integer("quality_ppm", 0, FULL_PPM))
     row.done()
     return demo
-
-
-def _read_arrival(row: Fields) -> Arrival:
-    arrival = Arrival(
-        cluster=row.text("cluster"),
-        trace_id=row.text("trace_id"),
-        contributor=row.text_or_none("contributor"),
-        reason=row.text_or_none("reason"),
-        arrival_ms=row.integer("arrival_ms", -_LAST_MS, _LAST_MS),
-    )
-    row.done()
-    return arrival

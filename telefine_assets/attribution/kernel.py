@@ -23,6 +23,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain, combinations
 from math import comb, lcm
 
@@ -119,6 +120,31 @@ def fit(design: Design, gains: Sequence[int], total: int) -> Fit:
         gains: per pair of ``design.masks``, the coalition's answer less its complement's.
         total: the full coalition's answer less the empty one's.
     """
+    solution = _solution(design)
+    target = _target(design, gains)
+    values = [
+        _dot(line, target) + own * solution.det * total for line, own in zip(solution.solve, solution.sums, strict=True)
+    ]
+    freedom = len(gains) - 2 * (design.players - 1) + solution.moved
+    residual = _residual(design, gains, values, solution.unit) / freedom if freedom > 0 else None
+    return Fit(tuple(Fraction(value, solution.unit) for value in values), solution.spreads, residual)
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """What of a fit depends on the design alone; values are in parts of ``unit``."""
+
+    solve: Matrix
+    sums: list[int]
+    det: int
+    unit: int
+    spreads: tuple[Fraction, ...]
+    moved: Fraction
+    """By how much the fit moves with the noise: the residuals hold more of it than counting parameters tells."""
+
+
+@lru_cache(maxsize=2)
+def _solution(design: Design) -> _Solution:
     players = range(design.players)
     columns = _columns(design)
     # Adding the constraint as one more row changes no solution and makes the matrix invertible for two players.
@@ -127,19 +153,14 @@ def fit(design: Design, gains: Sequence[int], total: int) -> Fit:
     whole = sum(sums)
     unit = det * whole
     solve = [[whole * inverse[i][j] - sums[i] * sums[j] for j in players] for i in players]
-    target = _target(design, gains)
-    values = [_dot(solve[i], target) + sums[i] * det * total for i in players]
     noise = _gram(columns, design, 2)
     halfway = [[_dot(line, row) for line in noise] for row in solve]
     spread = [
         [_dot(one, row) + sums[i] * sums[j] * det**2 for j, row in enumerate(solve)] for i, one in enumerate(halfway)
     ]
-    # The fit moves with the noise at every pair, so the residuals hold more of it than counting parameters tells.
     moved = sum(_dot(one, row) for one, row in zip(_gram(columns, design, 0), spread, strict=True))
-    freedom = len(gains) - 2 * (design.players - 1) + Fraction(moved, unit**2)
-    residual = _residual(design, gains, values, unit) / freedom if freedom > 0 else None
-    spreads = (Fraction(spread[i][i], unit**2) for i in players)
-    return Fit(tuple(Fraction(value, unit) for value in values), tuple(spreads), residual)
+    spreads = tuple(Fraction(spread[i][i], unit**2) for i in players)
+    return _Solution(solve, sums, det, unit, spreads, Fraction(moved, unit**2))
 
 
 def _weight(players: int, size: int) -> Fraction:

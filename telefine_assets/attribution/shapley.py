@@ -21,13 +21,13 @@ the validation split (never the holdout). Then:
 4. The values paid are shared out as parts per million, and each cluster's parts go
    to its first submitter, as with usage weights.
 
-Nothing here asks a model: ``utility`` does, once per coalition, and its answers are
-kept in ``memo``. Whoever has the answers can recompute the weights without it.
+Nothing here asks a model: ``utility`` does, once per coalition. Whoever has the
+answers (see ``telefine_assets.attribution.trials``) can recompute the weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb, factorial, isqrt
@@ -36,7 +36,6 @@ from telefine_assets.attribution.allocation import largest_remainder
 from telefine_assets.attribution.kernel import fit, least_budget, plan
 from telefine_assets.attribution.usage import NOTHING_USED, Arrival, AttributionError, UsedDemo, usage_weights
 from telefine_assets.attribution.weights import FULL_PPM, WeightTable
-from telefine_assets.canonical import digest_of
 
 METHOD = "shapley"
 EXACT = "exact"
@@ -46,7 +45,6 @@ WITHIN_NOISE = "within_noise"
 EXACT_PLAYERS = 6
 
 Utility = Callable[[frozenset[str]], int]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -124,53 +122,51 @@ class ShapleyWeights:
     within_noise: tuple[str, ...]
 
 
-def coalition_key(coalition: Iterable[str]) -> str:
-    """The key of a coalition in a memo: SHA-256 (hex) of the canonical list of its clusters."""
-    return digest_of(sorted(coalition))
+def coalitions(players: Iterable[str], rules: ShapleyRules) -> list[frozenset[str]]:
+    """What has to be asked to value the players, each coalition once; the empty and the full one come first.
+
+    They depend on the players, the budget and the seed alone: neither on the
+    players' order nor on any answer.
+
+    Raises:
+        AttributionError: the budget is too small for so many players.
+    """
+    names = sorted(set(players))
+    if not names:
+        return []
+    if rules.budget < least_budget(len(names)):
+        raise AttributionError(
+            f"budget: {len(names)} clusters need {least_budget(len(names))} coalitions or more, found {rules.budget}. "
+            "Raise it, or weigh by usage."
+        )
+    return [_named(mask, names) for mask in _masks(_method(len(names), rules), len(names), rules)]
 
 
-def shapley_values(
-    players: Iterable[str],
-    utility: Utility,
-    rules: ShapleyRules,
-    memo: MutableMapping[str, int],
-    progress: Progress = lambda asked, planned: None,
-) -> ShapleyValues:
+def shapley_values(players: Iterable[str], utility: Utility, rules: ShapleyRules) -> ShapleyValues:
     """Value the players of a game.
-
-    Which coalitions are asked depends on the players, the budget and the seed
-    alone: neither on the players' order nor on any answer. A run that was killed
-    goes on with its memo and ends in the same values.
 
     Args:
         players: clusters, in any order, repeats allowed.
         utility: what a coalition is worth: the sum of parts per million over the
-            validation items.
+            validation items. Asked once for each of ``coalitions``.
         rules: budget, seed, noise.
-        memo: answers by ``coalition_key``, kept by the caller; one memo per program
-            and validation set. Each answer is put there before the next is asked for.
-        progress: told how many of the planned coalitions are answered, after each.
 
     Raises:
         AttributionError: an answer is no integer; the budget is too small for so
             many players.
     """
     names = sorted(set(players))
+    asked = coalitions(names, rules)
     if not names:
         return ShapleyValues(EXACT, (), 0, 0)
-    if rules.budget < least_budget(len(names)):
-        raise AttributionError(
-            f"budget: {len(names)} clusters need {least_budget(len(names))} coalitions or more, found {rules.budget}. "
-            "Raise it, or weigh by usage."
-        )
-    method = EXACT if 2 ** len(names) <= rules.budget else KERNEL
+    method = _method(len(names), rules)
     masks = _masks(method, len(names), rules)
-    worth = _ask(names, masks, utility, memo, progress)
+    worth = {mask: _checked(utility(each), each) for mask, each in zip(masks, asked, strict=True)}
     total = worth[(1 << len(names)) - 1] - worth[0]
     estimate = _exact if method == EXACT else _fitted
     values, variances = estimate(len(names), worth, rules)
     whole = _whole(values, total)
-    lines = (PlayerValue(name, whole[i], _root(variances[i])) for i, name in enumerate(names))
+    lines = (PlayerValue(name, whole[i], root(variances[i])) for i, name in enumerate(names))
     return ShapleyValues(method, tuple(lines), total, len(masks))
 
 
@@ -223,19 +219,12 @@ def _masks(method: str, players: int, rules: ShapleyRules) -> list[int]:
     return [0, full, *(side for mask in pairs for side in (mask, full ^ mask))]
 
 
-def _ask(
-    names: list[str], masks: list[int], utility: Utility, memo: MutableMapping[str, int], progress: Progress
-) -> dict[int, int]:
-    """The worth of each coalition, from the memo or else from ``utility``."""
-    worth: dict[int, int] = {}
-    for mask in masks:
-        coalition = frozenset(name for i, name in enumerate(names) if mask >> i & 1)
-        key = coalition_key(coalition)
-        if key not in memo:
-            memo[key] = _checked(utility(coalition), coalition)
-        worth[mask] = _checked(memo[key], coalition)
-        progress(len(worth), len(masks))
-    return worth
+def _method(players: int, rules: ShapleyRules) -> str:
+    return EXACT if 2**players <= rules.budget else KERNEL
+
+
+def _named(mask: int, names: list[str]) -> frozenset[str]:
+    return frozenset(name for i, name in enumerate(names) if mask >> i & 1)
 
 
 def _checked(answer: object, coalition: frozenset[str]) -> int:
@@ -281,7 +270,7 @@ def _whole(values: list[Fraction], total: int) -> list[int]:
     return whole
 
 
-def _root(variance: Fraction) -> int:
-    """The square root, rounded up."""
+def root(variance: Fraction) -> int:
+    """The square root of a variance, rounded up."""
     ceiling = -(-variance.numerator // variance.denominator)
     return isqrt(ceiling - 1) + 1 if ceiling else 0

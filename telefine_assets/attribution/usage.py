@@ -4,20 +4,25 @@ The rule, for one compiled program:
 
 1. Only demos that are in the program count, each trace once, however many
    predictors show it and however often it is listed.
-2. A content cluster counts **once**: with the quality of the earliest of its
+2. Of a cluster's traces, those with a signed submission come first, in the order
+   of the log of arrivals; then the others, by the time of arrival that they
+   claim, ties to the lower trace id. That time is the client's: it decides
+   nothing against a signature, and neither does the time that a signature names.
+3. A content cluster counts **once**: with the quality of the first of its
    traces that the program uses. Summing over its traces would pay a contributor
    for submitting his own trace twice; taking the best would pay him for a copy
    with a better score. So, once one of a cluster's traces is used, no later
    trace of that cluster changes what the cluster is worth.
-3. The million parts are shared out over the *clusters*, and each cluster's
-   parts go to its first submitter (lowest arrival, ties to the lower trace id),
-   used or not. Rounding thus happens before anyone is asked whose cluster it
-   is: splitting an address, or leaving a contributor unresolved, changes
-   nobody else's parts, not even by one.
-4. A first submitter who cannot be resolved leaves the parts in escrow, under
+4. The million parts are shared out over the *clusters*, and each cluster's
+   parts go to its first submitter, whether that trace is used or not. Rounding
+   thus happens before anyone is asked whose cluster it is: splitting an address,
+   or leaving a contributor unresolved, changes nobody else's parts, not even
+   by one.
+5. A first submitter who cannot be resolved leaves the parts in escrow, under
    the reason.
 
-Known hole: a used demo that does not help is still paid.
+Known holes: a used demo that does not help is still paid; an original that nobody
+signed for loses to a copy that somebody signed.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from typing import TypeVar
 
 from telefine_assets.attribution.addresses import ContributorTag, address_order, resolve_contributor
 from telefine_assets.attribution.allocation import largest_remainder
+from telefine_assets.attribution.submissions import LoggedSubmission, SignedSubmission
 from telefine_assets.attribution.weights import (
     FULL_PPM,
     EscrowLine,
@@ -41,6 +47,7 @@ METHOD = "usage"
 NOTHING_USED = "no_demo_used"
 NO_QUALITY = "no_quality"
 NO_ARRIVAL = "no_arrival"
+UNSIGNED = "unsigned_submission"
 
 _REASON = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -74,7 +81,10 @@ class Arrival:
         contributor: the tag as found, or the resolved address.
         reason: why the contributor is unresolved, if somebody already knows.
             It overrides ``contributor``.
-        arrival_ms: when the submission arrived, milliseconds since 1970 UTC.
+        arrival_ms: when the trace says that it arrived, milliseconds since 1970 UTC.
+        content: SHA-256 of the trace's normalised inputs, which a submission signs.
+        submission: what the contributor signed for that content, as it was logged;
+            its signature is checked where facts are read, not here.
     """
 
     cluster: str
@@ -82,6 +92,14 @@ class Arrival:
     contributor: str | None
     reason: str | None
     arrival_ms: int
+    content: str | None = None
+    submission: LoggedSubmission | None = None
+
+    @property
+    def precedence(self) -> tuple[bool, int, int, str]:
+        """Where the trace stands in its cluster: the lowest is the first submitter's."""
+        position = self.submission.position if self.submission else 0
+        return self.submission is None, position, self.arrival_ms, self.trace_id
 
 
 Row = TypeVar("Row", UsedDemo, Arrival)
@@ -101,10 +119,13 @@ def usage_weights(demos: Iterable[UsedDemo], arrivals: Iterable[Arrival]) -> Wei
     Raises:
         AttributionError: a trace in two clusters, with two qualities or with
             two arrivals; a quality outside 0 to 1,000,000; an empty id; a
-            reason that is no code.
+            reason that is no code; a submission that is not the contributor's;
+            two submissions at one position; unsigned traces of which some are
+            held in escrow for it and some are not.
     """
     used = _by_trace(demos, _check_demo, "demos")
     arrived = _by_trace(arrivals, _check_arrival, "arrivals")
+    _check_submissions(arrived.values())
     for trace_id, demo in used.items():
         if trace_id in arrived and arrived[trace_id].cluster != demo.cluster:
             raise AttributionError(
@@ -140,6 +161,27 @@ def _check_arrival(arrival: Arrival) -> None:
             f"arrivals: reason of trace {arrival.trace_id}: expected a code such as 'missing', "
             f"found {arrival.reason!r}."
         )
+    if arrival.submission and arrival.submission.contributor != _wallet(arrival):
+        raise AttributionError(
+            f"arrivals: trace {arrival.trace_id}: {arrival.submission.contributor} signed for it, the trace is of "
+            f"{_wallet(arrival) or 'no wallet'}. Leave the submission out."
+        )
+
+
+def _check_submissions(arrivals: Iterable[Arrival]) -> None:
+    """The log has one submission at a position, and everybody is held to sign or nobody is."""
+    logged: dict[int, SignedSubmission] = {}
+    held = set()
+    for arrival in arrivals:
+        found = arrival.submission
+        if found and logged.setdefault(found.position, found.signed) != found.signed:
+            raise AttributionError(f"arrivals: two submissions at position {found.position}. Take them from one log.")
+        if found is None and arrival.reason in (None, UNSIGNED):
+            held.add(arrival.reason)
+    if len(held) > 1:
+        raise AttributionError(
+            f"arrivals: of the unsigned traces some are held as {UNSIGNED}, some are not. Hold all, or none."
+        )
 
 
 def _by_trace(rows: Iterable[Row], check: Callable[[Row], None], field: str) -> dict[str, Row]:
@@ -158,14 +200,11 @@ def _by_trace(rows: Iterable[Row], check: Callable[[Row], None], field: str) -> 
 
 
 def _cluster_qualities(used: dict[str, UsedDemo], arrived: dict[str, Arrival]) -> dict[str, int]:
-    """Per cluster, the quality of the earliest of its used traces (unknown arrivals last)."""
-
-    def moment(demo: UsedDemo) -> tuple[bool, int, str]:
-        arrival = arrived.get(demo.trace_id)
-        return (arrival is None, arrival.arrival_ms if arrival else 0, demo.trace_id)
-
+    """Per cluster, the quality of the first of its used traces (unknown arrivals last)."""
+    unknown = [demo for trace_id, demo in used.items() if trace_id not in arrived]
+    known = sorted(used.keys() & arrived.keys(), key=lambda trace_id: arrived[trace_id].precedence)
     qualities: dict[str, int] = {}
-    for demo in sorted(used.values(), key=moment):
+    for demo in (*(used[trace_id] for trace_id in known), *sorted(unknown, key=lambda demo: demo.trace_id)):
         qualities.setdefault(demo.cluster, demo.quality_ppm)
     return qualities
 
@@ -177,7 +216,7 @@ def _payees(clusters: set[str], arrivals: Iterable[Arrival]) -> dict[str, Contri
         if arrival.cluster not in clusters:
             continue
         known = first.get(arrival.cluster)
-        if known is None or (arrival.arrival_ms, arrival.trace_id) < (known.arrival_ms, known.trace_id):
+        if known is None or arrival.precedence < known.precedence:
             first[arrival.cluster] = arrival
     return {cluster: _payee(first.get(cluster)) for cluster in clusters}
 
@@ -186,6 +225,11 @@ def _payee(arrival: Arrival | None) -> ContributorTag | str:
     if arrival is None:
         return NO_ARRIVAL
     return arrival.reason or resolve_contributor(arrival.contributor)
+
+
+def _wallet(arrival: Arrival) -> str | None:
+    payee = _payee(arrival)
+    return payee.address if isinstance(payee, ContributorTag) else None
 
 
 def _table(parts: dict[str, int], payees: dict[str, ContributorTag | str], used: dict[str, UsedDemo]) -> WeightTable:

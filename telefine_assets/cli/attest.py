@@ -1,63 +1,106 @@
-"""``telefine attest``: attestations, exported and verified."""
+"""``telefine attest``: attestations, exported and verified; the log and its keys."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telefine_assets.cli import attest_cosign, attest_log
 from telefine_assets.errors import TelefineError
 
-app = typer.Typer(no_args_is_help=True, help="Export and verify attestations.")
+if TYPE_CHECKING:
+    from telefine_assets.attestation.handed_on import HandedOn
+    from telefine_assets.attestation.policy import SignerPolicy
+
+app = typer.Typer(no_args_is_help=True, help="Export and verify attestations; the log, its keys and revocations.")
 
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="attestation.json, or the folder that it is in.")],
+    file: Annotated[Path, typer.Argument(help="An archive, a folder, or attestation.json in one.")],
     policy: Annotated[
         Path | None, typer.Option(help="Whom to trust; default: policy.json beside the attestation.")
     ] = None,
+    pin: Annotated[
+        Path | None,
+        typer.Option(help="Your own policy: used if it is there; kept at the newest head of the log on success."),
+    ] = None,
 ) -> None:
-    """Verify an attestation offline, from its own evidence.
+    """Verify an attestation offline, from its own evidence and the log beside it.
 
     Exits 1 with a stable code (bad_signature, evidence_digest_mismatch, ...)
     and what is wrong. Example: telefine attest verify .telefine/attestations/latest
     """
-    from telefine_assets.attestation.bundle import BUNDLE_FILE, AttestationBundle
-    from telefine_assets.attestation.export import EVIDENCE_FOLDER, POLICY_FILE, read_policy
+    from telefine_assets.attestation.archive import read_bundle
     from telefine_assets.attestation.failures import VerificationFailed
-    from telefine_assets.attestation.files import recheck
-    from telefine_assets.attestation.verify import verify_bundle
+    from telefine_assets.attestation.handed_on import policy_among, verify_files
+    from telefine_assets.attestation.policy_file import read_policy
 
-    path = file / BUNDLE_FILE if file.is_dir() else file
-    if not path.is_file():
-        raise TelefineError(f"{path}: no such file; export one with: telefine attest export UID FOLDER")
-    trusted = read_policy(policy or path.parent / POLICY_FILE)
-
-    def find(digest: str) -> bytes | None:
-        stored = path.parent / EVIDENCE_FOLDER / digest
-        return stored.read_bytes() if stored.is_file() else None
-
+    own = pin if pin is not None and pin.is_file() else None
+    if own is not None and policy is not None and own.resolve() != policy.resolve():
+        raise TelefineError(f"{own} is there and would be replaced; name it alone, or pin to another file")
+    source = policy or own
     try:
-        bundle = AttestationBundle.from_bytes(path.read_bytes())
-        found = verify_bundle(bundle, find, trusted, at=int(time.time()), recheck_decision=recheck)
+        files = read_bundle(file)
+        trusted = read_policy(source) if source else policy_among(files)
+        found = verify_files(files, trusted, int(time.time()))
     except VerificationFailed as failure:
         typer.echo(f"not valid: {failure}", err=True)
         raise typer.Exit(1) from None
-    decision = found.claim.decision
-    typer.echo(f"valid: {found.uid}")
-    if policy is None:
-        typer.echo("  note        the policy came with the attestation: compare the signer with the one you know")
-    typer.echo(f"  signed by   {found.signer}, at position {found.log_index} of the log")
-    typer.echo(f"  program     {found.claim.program} {found.claim.candidate_version[:12]}, day {found.claim.partition}")
+    _print(found)
+    if source is None:
+        typer.echo("  note        the policy came with the attestation: compare its first key with the one you know")
+    _print_unchecked(found, trusted)
+    if pin is not None:
+        _keep(pin, trusted, found, is_new=own is None)
+
+
+def _print(found: HandedOn) -> None:
+    verified = found.verified
+    claim, decision = verified.claim, verified.claim.decision
+    typer.echo(f"valid: {verified.uid}")
+    typer.echo(f"  signed by   {verified.signer}, at position {verified.log_index} of the log")
+    for each in verified.signers:
+        if each != verified.signer:
+            typer.echo(f"  and by      {each}")
+    typer.echo(f"  program     {claim.program} {claim.candidate_version[:12]}, day {claim.partition}")
     typer.echo(
         f"  claims      +{decision.delta_ppm / 10_000:.2f} pp on {decision.n} held-out items "
         f"(at least {decision.lower_ppm / 10_000:.2f} pp), p {decision.p} below {decision.alpha}: {decision.grade}"
     )
-    typer.echo(f"  pays        {len(found.weights.lines)} wallets, {found.weights.escrow_ppm} ppm in escrow")
+    typer.echo(f"  pays        {len(verified.weights.lines)} wallets, {verified.weights.escrow_ppm} ppm in escrow")
     typer.echo("  decided again from the per-item results; weights computed again from the demos")
+    if found.log is not None:
+        state = found.log.state
+        typer.echo(f"  log         {state.size} leaves, first key {state.genesis}, good now: {', '.join(state.good)}")
+        if state.void:
+            typer.echo(f"  log         {len(state.void)} leaves have no effect; see: telefine attest log")
+
+
+def _print_unchecked(found: HandedOn, policy: SignerPolicy) -> None:
+    if found.log is None:
+        typer.echo("  not checked whether it was revoked, or its key retired, after the receipt: no log.json beside it")
+    elif policy.head is None:
+        typer.echo("  not checked whether this log is the one that others see: no head is pinned (see --pin)")
+    else:
+        typer.echo(f"  log         contains the {policy.head.size} leaves that were pinned")
+
+
+def _keep(pin: Path, policy: SignerPolicy, found: HandedOn, is_new: bool) -> None:
+    """Write the policy with the newest head."""
+    from telefine_assets.attestation.policy_file import policy_bytes
+    from telefine_assets.cli.payouts_shared import replace_file
+
+    if found.log is None:
+        raise TelefineError("there is no log.json beside the attestation, hence no head to pin; export it again")
+    replace_file(pin, policy_bytes(replace(policy, head=found.log.pin())))
+    typer.echo(f"  pinned      {len(found.log.log)} leaves, in {pin}")
+    if is_new:
+        typer.echo("  note        trust on first use: from now on a log that is shorter or rewritten is refused")
 
 
 @app.command()
@@ -66,28 +109,28 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
     program: Annotated[str | None, typer.Option(help="The program; needed when there are several.")] = None,
 ) -> None:
-    """Write an attestation with all its evidence into a folder that verifies anywhere."""
-    from telefine_assets.attestation.attesting import own_policy
-    from telefine_assets.attestation.eas import EasDomain
+    """Write an attestation with all its evidence and the log into a folder that verifies anywhere.
+
+    The head of the log is signed for it, with this deployment's key.
+    """
     from telefine_assets.attestation.export import export as write
+    from telefine_assets.cli.attest_shared import evidence_of, ledger_of, record_of, signer_of, trust_of
     from telefine_assets.settings import load_settings
-    from telefine_assets.store.evidence import EvidenceStore
-    from telefine_assets.store.files import Files
-    from telefine_assets.store.records import RecordStore
 
     settings = load_settings()
-    files = Files(settings.store.uri)
-    records, evidence = RecordStore(files), EvidenceStore(files)
     if program is None and len(settings.programs) > 1:
         raise TelefineError(f"name the program with --program: {', '.join(settings.programs)}")
-    for name in [program] if program else list(settings.programs):
-        for day in records.days(name, "attestations"):
-            record = records.read(name, "attestations", day)
-            if record["uid"] and uid in (record["uid"], day):
-                signer = settings.signer
-                domain = EasDomain(signer.eas_version, signer.chain_id, signer.eas_contract)
-                trusted = own_policy(domain, record["signer"], settings.deployment)
-                write(folder, evidence.get(record["bundle"]), trusted, evidence.get)
-                typer.echo(f"{folder}: attestation {record['uid']}")
-                return
-    raise TelefineError(f"no attestation {uid}; see the asset 'attestations' for the days that have one")
+    record, evidence = record_of(settings, uid, program), evidence_of(settings)
+    trust = trust_of(settings, ledger_of(settings))
+    write(folder, evidence.get(record["bundle"]), trust, signer_of(settings.signer), evidence.get)
+    typer.echo(f"{folder}: attestation {record['uid']}")
+
+
+app.command("log")(attest_log.log)
+app.command("keys")(attest_log.keys)
+app.command("revoke")(attest_log.revoke)
+app.command("rotate")(attest_log.rotate)
+app.command("admit")(attest_log.admit)
+app.command("retire")(attest_log.retire)
+app.command("cosign")(attest_cosign.cosign)
+app.command("add-cosignature")(attest_cosign.add_cosignature)

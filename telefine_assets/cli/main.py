@@ -13,7 +13,19 @@ from typing import Any
 
 import typer
 
-from telefine_assets.cli import attest, config, deltaone, demo, payouts, programs, traces
+from telefine_assets.cli import (
+    attest,
+    chain,
+    config,
+    contributors,
+    deltaone,
+    demo,
+    evidence,
+    payouts,
+    programs,
+    submissions,
+    traces,
+)
 from telefine_assets.errors import TelefineError
 
 app = typer.Typer(
@@ -27,7 +39,11 @@ app.add_typer(traces.app, name="traces")
 app.add_typer(programs.app, name="programs")
 app.add_typer(deltaone.app, name="deltaone")
 app.add_typer(attest.app, name="attest")
+app.add_typer(submissions.app, name="submissions")
+app.add_typer(contributors.app, name="contributors")
 app.add_typer(payouts.app, name="payouts")
+app.add_typer(evidence.app, name="evidence")
+app.add_typer(chain.app, name="chain")
 app.command("demo")(demo.demo)
 
 

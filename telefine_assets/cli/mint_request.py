@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from telefine_assets.cli.payouts_shared import Place, attested, opened, replace_file, write_once
-from telefine_assets.cli.shared import Program
+from telefine_assets.cli.shared import Program, chosen
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from telefine_assets.deltaone.records import Decision
     from telefine_assets.payouts.mint_file import MintFile
     from telefine_assets.payouts.preflight import Problem
+    from telefine_assets.settings_payout import MintSettings
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Mint requests for DeltaVerifier: write, sign, check. Nothing is sent.")
 
@@ -26,14 +29,14 @@ _Request = Annotated[Path, typer.Argument(metavar="FILE", help="A mint request, 
 @app.command()
 def write(
     day: Annotated[str, typer.Argument(help="The attested day, YYYY-MM-DD.")],
-    model_id: Annotated[str, typer.Option(help="The model's id on the chain.")],
-    chain_id: Annotated[int, typer.Option(help="The chain.")],
-    contract: Annotated[str, typer.Option(help="The DeltaVerifier's address.")],
-    spec_id: Annotated[str, typer.Option(help="Id of the benchmark's specification.")],
     max_cost: Annotated[int, typer.Option(help="What the run was allowed to cost, millionths of a US dollar.")],
     actual_cost: Annotated[int, typer.Option(help="What it cost, in the same unit.")],
     deadline: Annotated[int, typer.Option(help="Last second at which it is taken, since 1970 UTC.")],
-    metric_family: Annotated[str, typer.Option(help="What kind of number the metric is.")] = "proportion",
+    model_id: Annotated[str | None, typer.Option(help="The model's id on the chain.")] = None,
+    chain_id: Annotated[int | None, typer.Option(help="The chain.")] = None,
+    contract: Annotated[str | None, typer.Option(help="The DeltaVerifier's address.")] = None,
+    spec_id: Annotated[str | None, typer.Option(help="Id of the benchmark's specification.")] = None,
+    metric_family: Annotated[str | None, typer.Option(help="What kind of number the metric is.")] = None,
     escrow_wallet: Annotated[
         str | None, typer.Option(help="Who holds what unresolved contributors earned; needed if there are any.")
     ] = None,
@@ -42,6 +45,7 @@ def write(
 ) -> None:
     """Write the mint request of an attested day, after verifying the attestation again.
 
+    What is the same for every request stands in the settings, under payout.mint.
     The deadline is signed with all the rest and stays as it is in the file.
     Refuses, with codes, what the contract would refuse whatever its state.
     """
@@ -50,18 +54,32 @@ def write(
     from telefine_assets.payouts.minting import MintTerms, mint_request
     from telefine_assets.payouts.preflight import Chain, preflight
 
-    if not model_id.isdecimal():
-        raise TelefineError(f"--model-id {model_id!r} is no whole number")
     place = opened(program)
+    known = place.program.payout.mint
+    model = _needed("model_id", model_id or known.model_id)
+    if not model.isdecimal():
+        raise TelefineError(f"--model-id {model!r} is no whole number")
     verified = attested(place, day)
-    spec_hash = benchmark_spec_hash(spec_id)
     terms = MintTerms(
-        chain_id, contract, int(model_id), spec_hash, metric_family, max_cost, actual_cost, deadline, escrow_wallet
+        _needed("chain_id", chain_id or known.chain_id),
+        _needed("contract", contract or known.contract),
+        int(model),
+        benchmark_spec_hash(_needed("spec_id", spec_id or known.spec_id)),
+        metric_family or known.metric_family,
+        max_cost,
+        actual_cost,
+        deadline,
+        escrow_wallet or known.escrow_wallet,
     )
     request = mint_request(verified, _decision(place, verified), terms)
     _refuse(preflight(request, Chain(), int(time.time())))
     file = MintFile(request)
     _print(file)
+    for line in verified.weights.lines:
+        if line.address not in {each.wallet for each in request.contributors}:
+            typer.echo(
+                f"  {line.address}  {line.weight_ppm} ppm, less than one basis point: gets nothing by this request"
+            )
     write_once(output, file.to_bytes())
 
 
@@ -98,19 +116,22 @@ def check(
     used_key: Annotated[list[str] | None, typer.Option(help="A used idempotency key; may be repeated.")] = None,
     reward: Annotated[str | None, typer.Option(help="What it would mint, smallest units.")] = None,
     budget: Annotated[str | None, typer.Option(help="What may still be minted, smallest units.")] = None,
+    program: Program = None,
 ) -> None:
     """Name every reason for which the contract would refuse; exits 1 if there is one.
 
-    What the options do not say about the contract is not checked, and listed.
+    Who is registered and how many must sign may stand in the settings, under
+    payout.mint. What neither they nor the options say is not checked, and listed.
     """
     from telefine_assets.payouts.preflight import Chain, preflight, signature_problems
 
-    found = _read(file)
+    found, known = _read(file), _settings(program)
+    registered = attester or known.attesters
     chain = Chain(
         head=head,
         used_keys=None if used_key is None else frozenset(used_key),
-        attesters=None if attester is None else frozenset(attester),
-        required=required,
+        attesters=frozenset(registered) if registered else None,
+        required=required or known.required,
         reward=_amount("--reward", reward),
         budget=_amount("--budget", budget),
     )
@@ -120,6 +141,22 @@ def check(
     problems = preflight(found.request, chain, int(time.time()))
     _refuse(problems + signature_problems(found.request, found.signatures, chain))
     typer.echo("nothing stands against it")
+
+
+def _settings(program: str | None) -> MintSettings:
+    """What the settings say of the contract; nothing where a file is checked without a deployment."""
+    from telefine_assets.settings import config_path
+    from telefine_assets.settings_payout import MintSettings
+
+    if program is None and not config_path().is_file():
+        return MintSettings()
+    return chosen(program)[2].payout.mint
+
+
+def _needed(name: str, value: T | None) -> T:
+    if value is None:
+        raise TelefineError(f"give --{name.replace('_', '-')}, or set payout.mint.{name}")
+    return value
 
 
 def _read(file: Path) -> MintFile:

@@ -99,7 +99,9 @@ def export(
         typer.Option("--format", help="safe-csv: one day's airdrop; claims: all proofs; dump: the OpenZeppelin tree."),
     ],
     output: Annotated[Path | None, typer.Option(help="The file; without it nothing is written.")] = None,
-    token_address: Annotated[str | None, typer.Option(help="The ERC-20 token, for safe-csv.")] = None,
+    token_address: Annotated[
+        str | None, typer.Option(help="The ERC-20 token, for safe-csv; default: payout.token_address.")
+    ] = None,
     program: Program = None,
     day: Day = None,
 ) -> None:
@@ -119,6 +121,7 @@ def _airdrop(place: Place, day: str | None, token_address: str | None) -> bytes:
     from telefine_assets.payouts.exports import checked_plan
     from telefine_assets.payouts.safe_csv import read_safe_csv, safe_csv
 
+    token_address = token_address or place.program.payout.token_address
     if day is None or token_address is None:
         raise TelefineError("an airdrop is of one day and one token: give --day and --token-address")
     paid = checked_plan(place.payout(day), place.payouts().plan_of)

@@ -54,13 +54,9 @@ class Place:
         Raises:
             TelefineError: the settings name no usable key.
         """
-        from telefine_assets.attestation.signers import LocalKeySigner
-        from telefine_assets.resources.signing import SignerResource
+        from telefine_assets.cli.attest_shared import signer_of
 
-        key = self.settings.signer.private_key
-        if self.settings.signer.kind == "environment" and key is not None:
-            return LocalKeySigner(key.get_secret_value())
-        return SignerResource.of(self.settings.signer, self.settings.deployment).signer()
+        return signer_of(self.settings.signer)
 
 
 def opened(program: str | None) -> Place:
@@ -75,22 +71,22 @@ def opened(program: str | None) -> Place:
 
 
 def attested(place: Place, day: str) -> VerifiedAttestation:
-    """The attestation of a day, verified again from its evidence, as signed by this deployment's own signer.
+    """The attestation of a day, verified again from its evidence and this deployment's log.
 
     Raises:
         TelefineError: the day has none.
-        VerificationFailed: it does not verify.
+        VerificationFailed: it does not verify, is revoked, or signatures are missing.
     """
     from telefine_assets.attestation.attesting import reverify
-    from telefine_assets.attestation.eas import EasDomain
+    from telefine_assets.cli.attest_shared import ledger_of, trust_of
 
     record = place.records.read(place.name, "attestations", day)
-    own = place.settings.signer
-    domain = EasDomain(own.eas_version, own.chain_id, own.eas_contract)
-    verified = reverify(record, domain, place.signer, place.settings.deployment, place.evidence.find)
-    if verified is None:
+    standing = reverify(record, trust_of(place.settings, ledger_of(place.settings)), place.evidence.find)
+    if standing.verified is None:
         raise TelefineError(f"{place.name} {day} has no attestation: {record['reason']}")
-    return verified
+    if standing.failure is not None:
+        raise standing.failure
+    return standing.verified
 
 
 def write_once(output: Path | None, content: bytes) -> None:

@@ -76,21 +76,15 @@ def _decision(console: Console, day: str, records: RecordStore) -> None:
 def _proof(settings: Settings, console: Console, record: dict[str, Any], evidence: EvidenceStore) -> None:
     import time
 
-    from telefine_assets.attestation.attesting import own_policy
-    from telefine_assets.attestation.bundle import AttestationBundle
-    from telefine_assets.attestation.eas import EasDomain
+    from telefine_assets.attestation.archive import read_bundle
     from telefine_assets.attestation.export import export
-    from telefine_assets.attestation.files import recheck
-    from telefine_assets.attestation.verify import verify_bundle
+    from telefine_assets.attestation.handed_on import verify_files
+    from telefine_assets.cli.attest_shared import ledger_of, signer_of, trust_of
 
-    signer = settings.signer
-    domain = EasDomain(signer.eas_version, signer.chain_id, signer.eas_contract)
-    policy = own_policy(domain, record["signer"], settings.deployment)
-    content = evidence.get(record["bundle"])
     folder = settings.home / "attestations" / "latest"
-    export(folder, content, policy, evidence.get)
-    bundle = AttestationBundle.from_bytes(content)
-    found = verify_bundle(bundle, evidence.find, policy, at=int(time.time()), recheck_decision=recheck)
+    trust = trust_of(settings, ledger_of(settings))
+    export(folder, evidence.get(record["bundle"]), trust, signer_of(settings.signer), evidence.get)
+    found = verify_files(read_bundle(folder), trust.log().policy, int(time.time())).verified
     console.print(f"\n[bold]Attestation[/bold] {found.uid}\n  signed by {found.signer}")
     console.print("  verified: signature, log, evidence; decided and weighed again from the evidence")
     console.print(f"  verify it yourself: telefine attest verify {_short(folder)}", soft_wrap=True)

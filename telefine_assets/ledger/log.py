@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, insert, select
+from collections.abc import Sequence
+from datetime import datetime
 
+from sqlalchemy import Connection, func, insert, select
+
+from telefine_assets.ledger.audit import append_to
 from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.records import AuditEntry
 from telefine_assets.ledger.schema import log_leaves
 
 
@@ -27,12 +32,41 @@ class LogLeaves:
                 if row.leaf != leaf.hex():
                     raise LedgerError(f"log entry {entry} exists with another leaf; a log is never rewritten")
                 return int(row.position)
-            position = connection.scalar(select(func.count()).select_from(log_leaves)) or 0
+            position = _size(connection)
             connection.execute(insert(log_leaves).values(position=position, entry=entry, leaf=leaf.hex()))
-            return int(position)
+            return position
+
+    def append_at(
+        self,
+        position: int,
+        leaves: Sequence[tuple[str, bytes]],
+        audited: tuple[AuditEntry, datetime] | None = None,
+    ) -> bool:
+        """Append new entries with their leaves, all or none, if the log has exactly ``position`` leaves.
+
+        ``audited`` goes into the audit log in the same step.
+
+        Returns:
+            Whether they were appended; False when the log had another size.
+        """
+        with self._ledger.writing() as connection:
+            if _size(connection) != position:
+                return False
+            rows = [
+                {"position": position + offset, "entry": entry, "leaf": leaf.hex()}
+                for offset, (entry, leaf) in enumerate(leaves)
+            ]
+            connection.execute(insert(log_leaves), rows)
+            if audited is not None:
+                append_to(connection, *audited)
+            return True
 
     def leaves(self, size: int | None = None) -> list[bytes]:
         """The first ``size`` leaves (all by default), in order."""
         query = select(log_leaves.c.leaf).order_by(log_leaves.c.position)
         with self._ledger.reading() as connection:
             return [bytes.fromhex(leaf) for leaf in connection.scalars(query if size is None else query.limit(size))]
+
+
+def _size(connection: Connection) -> int:
+    return int(connection.scalar(select(func.count()).select_from(log_leaves)) or 0)

@@ -114,3 +114,31 @@ class AuditRow:
     previous: str
     """Digest of the row before; 64 zeros in the first."""
     digest: str
+
+
+@dataclass(frozen=True)
+class SubmissionEntry:
+    """A signed submission as it goes into the log of arrivals; digests, salt, r and s are 0x and 64 digits."""
+
+    digest: str
+    """What was signed (EIP-712)."""
+    program: str
+    trace_digest: str
+    contributor: str
+    """EIP-55."""
+    time: int
+    """Seconds since 1970 UTC, as signed."""
+    salt: str
+    v: int
+    r: str
+    s: str
+
+
+@dataclass(frozen=True)
+class SubmissionRow:
+    """A submission in the log of arrivals."""
+
+    position: int
+    """From 0, in the order of receipt, without gaps."""
+    received_ms: int
+    entry: SubmissionEntry

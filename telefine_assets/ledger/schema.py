@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import DDL, Column, Connection, Integer, MetaData, String, Table, Text, UniqueConstraint, event
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -57,6 +69,35 @@ log_leaves = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("entry", String(66), nullable=False, unique=True),
     Column("leaf", Text, nullable=False),
+)
+
+# Signed submissions in the order of receipt; one for each contributor and content.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(66), nullable=False, unique=True),
+    Column("program", String(64), nullable=False),
+    Column("trace_digest", String(66), nullable=False),
+    Column("contributor", String(42), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("salt", String(66), nullable=False),
+    Column("v", Integer, nullable=False),
+    Column("r", String(66), nullable=False),
+    Column("s", String(66), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    UniqueConstraint("trace_digest", "contributor"),
+)
+
+# Further attesters' signatures under an attestation; of each attester one.
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("uid", String(66), primary_key=True),
+    Column("signer", String(42), primary_key=True),
+    Column("v", Integer, nullable=False),
+    Column("r", String(66), nullable=False),
+    Column("s", String(66), nullable=False),
 )
 
 # Which version serves, in force from the end of `day` on.

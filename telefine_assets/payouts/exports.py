@@ -7,14 +7,13 @@ and the ledger is asked whether it knows of the plan.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from typing import Any
 
-from telefine_assets.attribution.keccak import Hasher, keccak_hasher
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.payouts.cumulative import Claim, ClaimSet, CumulativeTotals, build_claims
-from telefine_assets.payouts.merkle import verify_claim
+from telefine_assets.payouts.merkle import ClaimHasher, verify_claim
 from telefine_assets.payouts.plan import PayoutError, PayoutPlan
 
 
@@ -50,7 +49,7 @@ def checked_claim(claims: ClaimSet, address: str) -> Claim:
     Raises:
         PayoutError: the wallet has earned nothing, or its proof does not hold.
     """
-    return _verified(claims, claims.claim(address), keccak_hasher())
+    return _verified(claims, claims.claim(address), ClaimHasher())
 
 
 def claims_document(claims: ClaimSet) -> bytes:
@@ -59,12 +58,11 @@ def claims_document(claims: ClaimSet) -> bytes:
     Raises:
         PayoutError: a proof does not hold.
     """
-    # Proofs of one tree share their upper nodes: remembered, n proofs cost about as much as the tree.
-    hasher = cache(keccak_hasher())
+    hasher = ClaimHasher()
     listed = [_verified(claims, claim, hasher) for claim in claims.claims()]
-    return canonical_json(
-        {"root": claims.root, "totals": claims.totals.to_record(), "claims": [claim_record(each) for each in listed]}
-    )
+    document = {"root": claims.root, "totals": claims.totals.to_record(), "claims": list(map(claim_record, listed))}
+    # Of ASCII texts ``json`` writes what RFC 8785 wants, in a tenth of the time; anything else fails to encode.
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("ascii")
 
 
 def claim_record(claim: Claim) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def checked_plan(record: Mapping[str, Any], plan_of: Callable[[str], str | None]
     return plan
 
 
-def _verified(claims: ClaimSet, claim: Claim, hasher: Hasher) -> Claim:
+def _verified(claims: ClaimSet, claim: Claim, hasher: ClaimHasher) -> Claim:
     if not verify_claim(claims.root, claim.address, claim.total, claim.proof, hasher):
         raise PayoutError(f"The claim of {claim.address} does not prove itself under {claims.root}.")
     return claim

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial, reduce
 from typing import Any
 
 from telefine_assets.attribution.addresses import AddressError, require_wallet
@@ -69,12 +70,13 @@ class StandardMerkleTree:
             self._tree_index[value_index] = 2 * count - 2 - rank
         for i in range(count - 2, -1, -1):
             nodes[i] = _node(keccak, nodes[2 * i + 1], nodes[2 * i + 2])
-        self._nodes = nodes
+        # As text, once: every proof of 100,000 names the upper nodes again.
+        self._nodes = ["0x" + node.hex() for node in nodes]
 
     @property
     def root(self) -> str:
         """The root, 0x and 64 digits."""
-        return "0x" + self._nodes[0].hex()
+        return self._nodes[0]
 
     def amount(self, address: str) -> int:
         """The amount under a wallet's leaf.
@@ -94,7 +96,7 @@ class StandardMerkleTree:
         proof = []
         while index:
             sibling = index + 1 if index % 2 else index - 1
-            proof.append("0x" + self._nodes[sibling].hex())
+            proof.append(self._nodes[sibling])
             index = (index - 1) // 2
         return proof
 
@@ -108,7 +110,7 @@ class StandardMerkleTree:
         return {
             "format": "standard-v1",
             "leafEncoding": list(LEAF_ENCODING),
-            "tree": ["0x" + node.hex() for node in self._nodes],
+            "tree": list(self._nodes),
             "values": [
                 {"value": [address, str(amount)], "treeIndex": index}
                 for (address, amount), index in zip(self.entries, self._tree_index, strict=True)
@@ -140,21 +142,31 @@ class StandardMerkleTree:
         return tree
 
 
-def verify_claim(root: str, address: str, amount: int, proof: Sequence[str], hasher: Hasher | None = None) -> bool:
+class ClaimHasher:
+    """Hashes leaves, and nodes with their siblings.
+
+    It remembers the nodes: proofs of one tree share them, so that all of them
+    together cost about as much as the tree.
+    """
+
+    def __init__(self) -> None:
+        keccak = keccak_hasher()
+        self.leaf: Callable[[str, int], bytes] = partial(_leaf, keccak)
+        self.parent: Callable[[bytes, str], bytes] = cache(partial(_parent, keccak))
+
+
+def verify_claim(root: str, address: str, amount: int, proof: Sequence[str], hasher: ClaimHasher | None = None) -> bool:
     """Whether ``proof`` shows that the tree under ``root`` pays ``amount`` to ``address``.
 
     Anything malformed is false, as it would be to the contract. ``hasher`` is
-    Keccak-256 for who verifies many proofs of one tree and remembers hashes.
+    for who verifies many proofs of one tree.
     """
-    keccak = hasher or keccak_hasher()
+    hasher = hasher or ClaimHasher()
     try:
         require_wallet(address, "address")
         _check_amount(amount, address)
-        node = _leaf(keccak, address, amount)
-        for sibling in proof:
-            node = _node(keccak, node, _word(sibling))
-        return node == _word(root)
-    except (AddressError, PayoutError, ValueError):
+        return reduce(hasher.parent, proof, hasher.leaf(address, amount)) == _word(root)
+    except (AddressError, PayoutError, TypeError, ValueError):
         return False
 
 
@@ -196,6 +208,11 @@ def _leaf(keccak: Hasher, address: str, amount: int) -> bytes:
 
 def _node(keccak: Hasher, a: bytes, b: bytes) -> bytes:
     return keccak(a + b if a < b else b + a)
+
+
+def _parent(keccak: Hasher, node: bytes, sibling: str) -> bytes:
+    """The parent of a node and of a sibling in the spelling of a proof."""
+    return _node(keccak, node, _word(sibling))
 
 
 def _read_value(row: Fields) -> tuple[str, int]:

@@ -72,10 +72,13 @@ def pay_attested(
     champion: Mapping[str, Any],
     settings: PayoutSettings,
     books: Books,
+    hindrance: str | None = None,
 ) -> dict[str, Any]:
     """Pay by a verified attestation whose candidate serves; returns the stage's record.
 
-    The weights are those that the verification recomputed from evidence.
+    The weights are those that the verification recomputed from evidence. With a
+    ``hindrance`` (it is revoked, signatures are missing) nothing is paid on it
+    that was not paid before; what was paid stands.
 
     Raises:
         PayoutError: when the attestation is about another program or day.
@@ -86,6 +89,8 @@ def pay_attested(
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise PayoutError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
+    if hindrance is not None and books.ledger.plan_of(verified.uid) is None:
+        return {"outcome": NOTHING, "reason": f"nothing is paid: the attestation is {hindrance}"} | nothing
     if champion["attestation"] != verified.uid:
         return {"outcome": NOTHING, "reason": f"nothing is paid: {champion['reason']}"} | nothing
     paid = pay_day(program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), books)

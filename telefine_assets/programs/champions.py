@@ -57,23 +57,29 @@ def serving(
 
 
 def promote_day(
-    program: str, day: str, verified: VerifiedAttestation | None, promotions: Promotions, at: datetime
+    program: str,
+    day: str,
+    verified: VerifiedAttestation | None,
+    promotions: Promotions,
+    at: datetime,
+    hindrance: str | None = None,
 ) -> dict[str, Any]:
     """Promote what a verified attestation is about; returns the stage's record.
 
+    With a ``hindrance`` (it is revoked, signatures are missing) nothing new is
+    promoted on it; what it once brought about stands, until somebody rolls it back.
     ``at`` is the time for the audit log; nothing in the record depends on it.
     The record names the attestation only if the gain is to be paid
     (see ``ledger.champions``).
     """
     if verified is None:
-        before = promotions.before(program, day)
-        reason = "no attestation for this day: what served before goes on"
-        serves = before.version if before else "first version"
-        return {"outcome": "kept", "serves": serves, "reason": reason, "attestation": None}
+        return _kept(program, day, promotions, "no attestation for this day: what served before goes on")
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise ProgramError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
     if promotions.of(verified.uid) is None:
+        if hindrance is not None:
+            return _kept(program, day, promotions, f"attestation {verified.uid} is {hindrance}")
         now, before = promotions.current(program), promotions.before(program, day)
         if now is not None and now.day >= day:
             # Beating what it has replaced would be the same gain again, paid twice.
@@ -93,3 +99,9 @@ def promote_day(
         )
         return {"outcome": "regained", "serves": promoted.version, "reason": reason, "attestation": None}
     return {"outcome": "promoted", "serves": promoted.version, "reason": promoted.reason, "attestation": verified.uid}
+
+
+def _kept(program: str, day: str, promotions: Promotions, reason: str) -> dict[str, Any]:
+    before = promotions.before(program, day)
+    serves = before.version if before else "first version"
+    return {"outcome": "kept", "serves": serves, "reason": reason, "attestation": None}

@@ -106,6 +106,7 @@ class Compiled:
                 "side": side,
                 "cluster": item.cluster,
                 "content": item.content,
+                "group": item.group,
                 "trace_id": item.trace_id,
                 "trace_digest": item.trace_digest,
                 "label_source": item.label_source,

@@ -146,6 +146,23 @@ def point_champion(client: MlflowClient, program: str, digest: str) -> None:
         client.set_registered_model_alias(program, ALIAS, number)
 
 
+def note_attestation(client: MlflowClient, program: str, digest: str, facts: Mapping[str, str]) -> None:
+    """Tag a registered version with what attests its gain: ``telefine.attestation`` and what else is known of it.
+
+    Raises:
+        RegistryError: when it is not registered, or MLflow cannot be reached.
+    """
+    with _told():
+        number = registered_number(client, program, digest)
+        if number is None:
+            raise RegistryError(
+                f"{program}: MLflow has no version with the tag {_TAG} = {digest[:12]}..., which was attested. "
+                "Materialise compiled_programs of this day again: it is registered there"
+            )
+        for key, value in facts.items():
+            client.set_model_version_tag(program, number, f"telefine.{key}", value)
+
+
 def registered_number(client: MlflowClient, program: str, digest: str) -> str | None:
     """MLflow's number of a program's version; None for one that is not registered."""
     for model in client.search_model_versions(f"name = '{program}'"):

@@ -76,6 +76,18 @@ class RunLog:
         )
         return Registry(self.client, spec, self.artifacts).register(version, origin)
 
+    def log_attestation(self, program: str, record: Mapping[str, Any], bundle: bytes) -> None:
+        """Log an attestation, and tag the version that it is about with where it is; ``record`` is the stage's.
+
+        Raises:
+            RegistryError: when MLflow has lost the version.
+        """
+        from telefine_assets.programs.registry import note_attestation
+
+        self.file("attestation.json", bundle)
+        facts = {"attestation": record["uid"], "attestation.sha256": record["bundle"], "attestation.run": self.run_id}
+        note_attestation(self.client, program, record["candidate"], facts)
+
     def set_champion(self, name: str, champion: Champion | None) -> None:
         """Point the model's alias ``champion`` at the version that serves now.
 

@@ -14,6 +14,8 @@ from telefine_assets.settings import SignerSettings
 if TYPE_CHECKING:
     from telefine_assets.attestation.eas import EasDomain
     from telefine_assets.attestation.signatures import Signer
+    from telefine_assets.attestation.trust import Trust
+    from telefine_assets.ledger.connection import Ledger
 
 _VARIABLE = "TELEFINE_SIGNER__PRIVATE_KEY"
 
@@ -31,6 +33,8 @@ class SignerResource(dg.ConfigurableResource):
     eas_contract: str
     eas_version: str
     log_origin: str
+    required: int = 1
+    attesters: list[str] = Field(default_factory=list)
 
     @classmethod
     def of(cls, settings: SignerSettings, deployment: str) -> SignerResource:
@@ -46,6 +50,8 @@ class SignerResource(dg.ConfigurableResource):
             eas_contract=settings.eas_contract,
             eas_version=settings.eas_version,
             log_origin=deployment,
+            required=settings.required,
+            attesters=list(settings.attesters),
         )
 
     def domain(self) -> EasDomain:
@@ -53,6 +59,15 @@ class SignerResource(dg.ConfigurableResource):
         from telefine_assets.attestation.eas import EasDomain
 
         return EasDomain(self.eas_version, self.chain_id, self.eas_contract)
+
+    def trust(self, ledger: Ledger) -> Trust:
+        """Whom this deployment trusts, by the log in its ledger."""
+        from telefine_assets.attestation.trust import Trust
+        from telefine_assets.ledger.cosignatures import Cosignatures
+        from telefine_assets.ledger.log import LogLeaves
+
+        kept = Cosignatures(ledger)
+        return Trust(self.domain(), self.log_origin, LogLeaves(ledger), kept, self.required, frozenset(self.attesters))
 
     def signer(self) -> Signer:
         """A signer that is ready to sign.

@@ -24,9 +24,15 @@ class EvidenceStore:
         return f"evidence/{digest[:2]}/{digest}"
 
     def put(self, content: bytes) -> str:
-        """Store ``content`` unless it is there and whole; returns its SHA-256."""
+        """Store ``content`` unless it is there and whole; returns its SHA-256.
+
+        What is there becomes as new as if it were written now: it is about to be
+        named by somebody, and the garbage collection takes only what is old.
+        """
         digest = sha256_hex(content)
-        if self._files.read(self.name(digest)) != content:
+        if self._files.read(self.name(digest)) == content:
+            self._files.refresh(self.name(digest), content)
+        else:
             self._files.write(self.name(digest), content)
         return digest
 

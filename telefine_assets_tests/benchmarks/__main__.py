@@ -9,6 +9,7 @@ from telefine_assets_tests.benchmarks import (
     http_loading,
     import_time,
     loading,
+    payouts,
     ranges,
     shapley,
 )
@@ -24,6 +25,7 @@ for benchmark in (
     bootstrapping,
     deltaone,
     shapley,
+    payouts,
 ):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}", flush=True)
     benchmark.main()

@@ -64,7 +64,7 @@ def noisy(answers: Answers, seed: int) -> Callable[[frozenset[str]], int]:
 
 def weights_of(utility: Callable[[frozenset[str]], int], rules: ShapleyRules) -> dict[str, int]:
     """Parts per million by cluster, one wallet to each."""
-    values = shapley_values(NAMES, utility, rules, {})
+    values = shapley_values(NAMES, utility, rules)
     wallets = [f"0x{i + 1:040x}" for i in range(PLAYERS)]
     demos = [UsedDemo(name, name, 0) for name in NAMES]
     arrivals = [Arrival(name, name, wallets[i], None, i) for i, name in enumerate(NAMES)]

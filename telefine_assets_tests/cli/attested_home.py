@@ -7,13 +7,17 @@ import json
 from telefine_assets.attestation.attesting import ATTESTED, Attester, attest_claim, claim_of, reverify
 from telefine_assets.attestation.eas import EasDomain
 from telefine_assets.attestation.files import BASELINE, CANDIDATE, DEMOS, LOOKS, REPORT, ROWS, TRAINSET
+from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.signers import LocalKeySigner
+from telefine_assets.attestation.trust import Trust
 from telefine_assets.attribution.facts import FACTS_FILE, write_facts
+from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.usage import Arrival, UsedDemo
 from telefine_assets.canonical import canonical_json, canonical_lines, digest_of, sha256_hex
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.deltaone.records import Rules
 from telefine_assets.ledger.connection import Ledger
+from telefine_assets.ledger.cosignatures import Cosignatures
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.payouts import Payouts
 from telefine_assets.payouts.paying import Books, pay_attested
@@ -76,9 +80,12 @@ def evidence_of(day: str, contributors: list[str | None]) -> dict[str, bytes]:
         FACTS_FILE: write_facts(
             [UsedDemo(demo["cluster"], demo["trace_id"], demo["quality_ppm"]) for demo in demos],
             [
-                Arrival(demo["cluster"], demo["trace_id"], demo["contributor"], None, 1_763_600_000_000)
+                Arrival(
+                    demo["cluster"], demo["trace_id"], demo["contributor"], None, 1_763_600_000_000, demo["content"]
+                )
                 for demo in demos
             ],
+            Scope("paid", "triage"),
         ),
     }
     taken = look(
@@ -121,16 +128,20 @@ class PaidHome:
         own = self.settings.signer
         self.domain = EasDomain(own.eas_version, own.chain_id, own.eas_contract)
 
-    def attest(self, day: str, contributors: list[str | None]) -> str:
+    def trust(self) -> Trust:
+        """Whom the deployment trusts, by its settings and its log."""
+        own = self.settings.signer
+        leaves, kept = LogLeaves(self.ledger), Cosignatures(self.ledger)
+        return Trust(self.domain, self.settings.deployment, leaves, kept, own.required, frozenset(own.attesters))
+
+    def attest(self, day: str, contributors: list[str | None], signer: Signer = SIGNER) -> str:
         """Attest a day; returns the attestation's uid."""
         files = evidence_of(day, contributors)
         for content in files.values():
             self.evidence.put(content)
         attester = Attester(
-            self.domain,
-            lambda: SIGNER,
-            self.settings.deployment,
-            LogLeaves(self.ledger),
+            self.trust(),
+            lambda: signer,
             lambda program, key: json.loads(files[LOOKS]),
             self.evidence.put,
             self.evidence.find,
@@ -144,9 +155,10 @@ class PaidHome:
     def pay(self, day: str) -> dict:
         """Pay an attested day as the asset would; returns its record."""
         attestation = self.records.read("triage", "attestations", day)
-        verified = reverify(attestation, self.domain, lambda: SIGNER, self.settings.deployment, self.evidence.find)
+        standing = reverify(attestation, self.trust(), self.evidence.find)
         books = Books(Payouts(self.ledger), self.evidence.put, self.evidence.get)
         champion = {"attestation": attestation["uid"], "reason": "promoted"}
-        record = pay_attested("triage", day, verified, champion, self.settings.programs["triage"].payout, books)
+        payout = self.settings.programs["triage"].payout
+        record = pay_attested("triage", day, standing.verified, champion, payout, books, standing.hindrance)
         self.records.write("triage", "contributor_payouts", day, record)
         return record

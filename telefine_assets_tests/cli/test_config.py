@@ -134,7 +134,7 @@ def test_verifying_without_a_policy_exits_1_and_asks_for_one(telefine, tmp_path)
     (tmp_path / "attestation.json").write_text("{}")
     code, _, errors = telefine("attest", "verify", str(tmp_path))
     assert code == 1
-    assert "policy.json: cannot be read" in errors
+    assert "there is no policy.json" in errors
     assert "--policy" in errors
 
 

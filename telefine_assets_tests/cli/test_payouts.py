@@ -63,6 +63,24 @@ def write(telefine, output=None, day=TUESDAY, **changes):
     return telefine("mint-request", "write", day, *given, *(["--output", output] if output else []))
 
 
+def test_what_is_the_same_for_every_request_may_stand_in_the_settings(home, telefine, tmp_path):
+    assert write(telefine, tmp_path / "given.json")[0] == 0
+    given = ("--max-cost", 5_000_000, "--actual-cost", 2_340_000, "--deadline", DEADLINE)
+    code, _, err = telefine("mint-request", "write", TUESDAY, *given)
+    assert (code, "give --model-id, or set payout.mint.model_id" in err) == (1, True)
+    mint = f'{{model_id: "12345678901234567890", chain_id: 31337, contract: "{CONTRACT}", spec_id: triage-v1,'
+    settings = (tmp_path / "telefine.yaml").read_text().rstrip()
+    settings = settings.removesuffix("}") + f', mint: {mint} attesters: ["{SIGNER.address}"], required: 1}}}}\n'
+    (tmp_path / "telefine.yaml").write_text(settings)
+    file = tmp_path / "set.json"
+    assert telefine("mint-request", "write", TUESDAY, *given, "--output", file)[0] == 0
+    assert file.read_bytes() == (tmp_path / "given.json").read_bytes()
+    assert "too_few_signatures" in telefine("mint-request", "check", file)[2]
+    assert telefine("mint-request", "sign", file, "--yes")[0] == 0
+    code, out, _ = telefine("mint-request", "check", file)
+    assert (code, "attesters" in out) == (0, False)
+
+
 def test_a_plan_is_worked_out_from_the_verified_attestation_and_recorded_nowhere(home, telefine):
     wednesday = "2026-11-04"
     uid = home.attest(wednesday, [ALICE, BOB, None])

@@ -42,6 +42,7 @@ programs:
         - {{strategy: bootstrap_few_shot_with_random_search, max_bootstrapped_demos: 2, max_labeled_demos: 8,
             candidates: 2}}
     deltaone: {{min_items: 60}}
+    attribution: {{method: shapley, shapley: {{coalitions: 64}}}}
     payout: {{pool: "1000000000000000000001"}}
 """
 

@@ -163,6 +163,13 @@ def better_quality(files: dict[str, bytes]) -> None:
     files["attribution.json"] = canonical_json(facts)
 
 
+def worth_tried_on_the_holdout(files: dict[str, bytes]) -> None:
+    facts = json.loads(files["attribution.json"])
+    row = json.loads(files["rows.jsonl"].splitlines()[0])
+    facts["trials"]["items"][0] = [row["item"], row["group"]]
+    files["attribution.json"] = canonical_json(facts)
+
+
 def thief_as_contributor(files: dict[str, bytes]) -> None:
     facts = json.loads(files["attribution.json"])
     demos = {demo["trace_id"] for demo in facts["demos"]}
@@ -190,6 +197,7 @@ def asked_of_another_model(files: dict[str, bytes]) -> None:
         looser_alpha,
         trained_on_the_holdout,
         better_quality,
+        worth_tried_on_the_holdout,
         thief_as_contributor,
         another_programs_look,
         asked_of_another_model,
@@ -228,8 +236,10 @@ def test_records_that_were_lost_are_made_again_byte_for_byte(deployment: Deploym
 
 def test_nothing_is_doubled_in_ledger_or_mlflow(deployment: Deployment) -> None:
     with sqlite3.connect(deployment.home / ".telefine" / "ledger.db") as ledger:
-        for table in ("looks", "look_outcomes", "log_leaves", "champions", "payouts"):
+        for table in ("looks", "look_outcomes", "champions", "payouts"):
             assert ledger.execute(f"select count(*) from {table}").fetchone() == (1,), table
+        # The key that the log begins with, and the attestation.
+        assert ledger.execute("select count(*) from log_leaves").fetchone() == (2,)
     with sqlite3.connect(deployment.home / ".telefine" / "mlflow.db") as mlflow:
         rows = mlflow.execute(
             "select s.value, d.value, count(*), min(r.status), max(r.status) from runs r"
@@ -247,11 +257,16 @@ def test_compiling_and_evaluating_leave_no_production_traces(deployment: Deploym
 
 def test_the_private_key_and_the_api_key_are_nowhere(deployment: Deployment) -> None:
     key = bytes.fromhex(KEY[2:])
-    forms = [key, key.hex().encode(), base64.b64encode(key), b"a-key-for-the-model"]
+    forms = [key, key[::-1], key.hex().encode(), str(int.from_bytes(key)).encode(), b"a-key-for-the-model"]
+    # Wherever it begins within a longer text: what its neighbours have no part in.
+    for shift in range(3):
+        inside = base64.b64encode(b"\0" * shift + key)[4 if shift else 0 : -4]
+        forms += [inside, inside.translate(bytes.maketrans(b"+/", b"-_"))]
+    assert all(len(form) >= 19 for form in forms)
     for path in deployment.home.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            assert not any(form in content for form in forms), path
+            assert not any(form in content or form in content.lower() for form in forms), path
 
 
 def test_a_day_whose_upstream_is_missing_fails_with_the_cure(deployment: Deployment, tmp_path: Path) -> None:

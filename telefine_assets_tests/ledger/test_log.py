@@ -1,13 +1,17 @@
 """The transparency log's leaves: in order, each once, never rewritten."""
 
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
+from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import LedgerError
 from telefine_assets.ledger.log import LogLeaves
+from telefine_assets.ledger.records import AuditEntry
 
 
 @pytest.fixture
@@ -33,6 +37,31 @@ def test_an_entry_with_another_leaf_is_refused(log):
     with pytest.raises(LedgerError, match="log entry 0xa exists with another leaf; a log is never rewritten"):
         log.append("0xa", b"forged")
     assert log.leaves() == [b"leaf a"]
+
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_a_batch_stands_at_the_place_it_was_made_for_with_its_row_of_the_audit_log(log, ledger):
+    log.append("0xa", b"leaf a")
+    decided = AuditEntry("ada", "rotated", "0xb", {})
+    assert log.append_at(1, [("0xb", b"leaf b"), ("0xc", b"leaf c")], (decided, NOON))
+    assert log.leaves() == [b"leaf a", b"leaf b", b"leaf c"]
+    assert [row.action for row in Audit(ledger).rows()] == ["rotated"]
+
+
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_batch_for_another_place_is_not_appended_and_not_audited(log, ledger, position):
+    log.append("0xa", b"leaf a")
+    assert not log.append_at(position, [("0xb", b"leaf b")], (AuditEntry("ada", "rotated", "0xb", {}), NOON))
+    assert (log.leaves(), Audit(ledger).rows()) == ([b"leaf a"], [])
+
+
+def test_a_batch_with_an_entry_that_is_there_leaves_nothing_behind(log, ledger):
+    log.append("0xa", b"leaf a")
+    with pytest.raises(IntegrityError):
+        log.append_at(1, [("0xb", b"leaf b"), ("0xa", b"leaf c")], (AuditEntry("ada", "rotated", "0xb", {}), NOON))
+    assert (log.leaves(), Audit(ledger).rows()) == ([b"leaf a"], [])
 
 
 EXAMPLES = count()

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.looks import Looks
-from telefine_assets.ledger.records import AuditEntry, LookRequest
+from telefine_assets.ledger.records import AuditEntry, LookRequest, SubmissionEntry
+from telefine_assets.ledger.submissions import Submissions
 from telefine_assets.ledger.turns import turn
 
 
@@ -79,6 +80,19 @@ def append_when_told(url, actor, count):
     say("ready")
     told()
     append(ledger, actor, int(count))
+
+
+def submission(number, who="0xAda", salt="0x5a"):
+    """An entry of the log of arrivals; the ledger takes what it is given."""
+    return SubmissionEntry(f"0x{number}{who}{salt}", "tickets", f"0x{number}", who, 2**53 - 1, salt, 27, "0x1", "0x2")
+
+
+def submit_when_told(url, who, count):
+    """Hand submissions for contents 0 to ``count`` in, one by one."""
+    book = Submissions(Ledger(url))
+    say("ready")
+    told()
+    say([book.receive([submission(number, who)], number)[0].position for number in range(int(count))])
 
 
 def hold(url, name, seats):

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telefine_assets.canonical import canonical_json
 from telefine_assets.payouts.cumulative import CumulativeTotals, add_payout, build_claims
+from telefine_assets.payouts.exports import claims_document
 from telefine_assets.payouts.merkle import ZERO_ROOT, verify_claim
 from telefine_assets.payouts.plan import HeldAmount, Payment, PayoutError, PayoutPlan, plan_payout
 from telefine_assets_tests.payouts.test_plan import TABLES, table, wallet
@@ -100,3 +102,13 @@ def test_totals_out_of_order_or_range_are_refused():
         CumulativeTotals((Payment(wallet(1), 1), Payment(wallet(0), 1)))
     with pytest.raises(PayoutError, match="within"):
         add_payout(CumulativeTotals((Payment(wallet(0), 2**256 - 1),)), plan_payout(1, table({0: 1})))
+
+
+@given(PLANS)
+def test_the_document_of_all_claims_is_canonical_json(plans):
+    claims = build_claims(totals_after(plans))
+    document = claims_document(claims)
+    found = json.loads(document)
+    assert canonical_json(found) == document
+    assert (found["root"], found["totals"]) == (claims.root, claims.totals.to_record())
+    assert [each["address"] for each in found["claims"]] == [each.address for each in claims.totals.wallets]

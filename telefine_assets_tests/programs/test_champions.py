@@ -109,6 +109,16 @@ def test_promoting_twice_promotes_once_and_says_the_same_whatever_the_time(champ
     assert len(champions.history(PROGRAM)) == 1
 
 
+def test_nothing_new_is_promoted_on_a_revoked_attestation_but_what_was_promoted_stands(champions):
+    record = promote_day(PROGRAM, DAY, VERIFIED, champions, NOON, "revoked: uid")
+    assert (record["outcome"], record["serves"], record["attestation"]) == ("kept", "first version", None)
+    assert record["reason"] == f"attestation {VERIFIED.uid} is revoked: uid"
+    assert champions.current(PROGRAM) is None
+    promoted = promote_day(PROGRAM, DAY, VERIFIED, champions, NOON)
+    assert promoted["outcome"] == "promoted"
+    assert promote_day(PROGRAM, DAY, VERIFIED, champions, NOON, "revoked: uid") == promoted
+
+
 def test_without_an_attestation_what_served_goes_on(champions):
     """A worse candidate reaches no DeltaOne, so nothing is attested: the only way in stays shut."""
     assert promote_day(PROGRAM, DAY, None, champions, NOON)["serves"] == "first version"

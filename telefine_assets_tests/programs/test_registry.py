@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from telefine_assets.lm.opening import identity_of
-from telefine_assets.programs.registry import ALIAS, Origin, Registry, RegistryError, experiment_id
+from telefine_assets.programs.registry import ALIAS, Origin, Registry, RegistryError, experiment_id, note_attestation
 from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.programs.examples import tickets_spec
@@ -54,6 +54,21 @@ def origin(run_id, **changes):
     return Origin(
         run_id, **{"description": "1-s1 won", "baseline": FIRST.digest, "metrics": {"validation_score": 0.9}} | changes
     )
+
+
+def test_an_attested_version_says_by_what_it_is_attested(registry, run_id):
+    registry.register(V1, origin(run_id))
+    registry.register(V2, origin(run_id))
+    for _ in range(2):
+        note_attestation(registry.client, "tickets", V2.digest, {"attestation": "0x" + "a" * 64})
+    found = {each.tags["telefine.version"]: each.tags for each in registry.client.search_model_versions()}
+    assert found[V2.digest]["telefine.attestation"] == "0x" + "a" * 64
+    assert "telefine.attestation" not in found[V1.digest]
+
+
+def test_an_attestation_of_a_version_that_mlflow_lost_says_how_to_get_it_back(registry):
+    with pytest.raises(RegistryError, match="Materialise compiled_programs of this day again"):
+        note_attestation(registry.client, "tickets", V1.digest, {"attestation": "0x" + "a" * 64})
 
 
 def test_a_registered_version_says_what_it_was_made_from(registry, run_id):

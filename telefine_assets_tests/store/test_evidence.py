@@ -1,6 +1,7 @@
 """Evidence: found by its digest, refused when its bytes changed."""
 
 import hashlib
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,10 +37,13 @@ def test_evidence_is_found_by_its_sha256(content):
 
 def test_the_same_evidence_is_written_once(evidence, files):
     digest = evidence.put(b"report")
-    before = stored_at(files, digest).stat()
+    os.utime(stored_at(files, digest), (0, 0))
+    before = stored_at(files, digest).stat().st_ino
     assert evidence.put(b"report") == digest
     after = stored_at(files, digest).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_ino == before
+    # It looks new, though: what somebody is about to name is no garbage.
+    assert after.st_mtime > 0
 
 
 @pytest.mark.parametrize("changed", [b"Report", b"report ", b"", b"repor"])

@@ -1,6 +1,7 @@
 """Whole files: a reader sees the old one or the new one, never half of one."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from uuid import uuid4
 
@@ -50,6 +51,29 @@ def test_names_are_the_files_of_one_folder_in_order(files):
     for name in ("t/2026-11-03", "t/2026-11-02", "t/deeper/2026-11-01", "other/2026-11-04"):
         files.write(name, b"x")
     assert files.names("t") == ["2026-11-02", "2026-11-03"]
+
+
+def test_a_walk_finds_all_finished_files_below_a_folder(files):
+    for name in ("t/a", "t/b/c/d", "t/b/e.0123.part", "other/f"):
+        files.write(name, b"x")
+    assert sorted(files.walk("t")) == ["t/a", "t/b/c/d"]
+    assert list(files.walk("none")) == []
+
+
+def test_a_removed_file_is_gone_and_may_be_removed_again(files):
+    files.write("a/b", b"four")
+    assert files.size("a/b") == 4
+    files.remove("a/b")
+    files.remove("a/b")
+    assert (files.read("a/b"), files.modified("a/b")) == (None, None)
+
+
+def test_a_refreshed_file_is_as_new_as_a_written_one(files):
+    files.write("a", b"x")
+    written = files.modified("a")
+    files.refresh("a", b"x")
+    assert (files.read("a"), files.modified("a") >= written) == (b"x", True)
+    assert abs(files.modified("a") - datetime.now(UTC)) < timedelta(minutes=10)
 
 
 def test_opening_a_store_creates_nothing(tmp_path):

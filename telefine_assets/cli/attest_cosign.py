@@ -1,0 +1,96 @@
+"""``telefine attest cosign`` and ``add-cosignature``: m of n attesters."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from telefine_assets.cli.attest_shared import (
+    Yes,
+    asked,
+    audit_entry,
+    evidence_of,
+    ledger_of,
+    record_of,
+    signer_of,
+    trust_of,
+    without_threshold,
+)
+from telefine_assets.errors import TelefineError
+
+
+def cosign(
+    file: Annotated[Path, typer.Argument(help="An exported attestation: archive or folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the cosignature.")],
+    policy: Annotated[Path, typer.Option(help="Whom you trust: your own policy.json, not the one that came along.")],
+) -> None:
+    """Verify an exported attestation completely, then sign it with your own key.
+
+    Needs no deployment: of the settings only the signer's are read. Give the file
+    to whoever keeps the attestation, for: telefine attest add-cosignature FILE
+    """
+    from telefine_assets.attestation.archive import read_bundle
+    from telefine_assets.attestation.cosigning import cosign as sign
+    from telefine_assets.attestation.cosigning import cosignature_file
+    from telefine_assets.attestation.eas import Envelope
+    from telefine_assets.attestation.failures import VerificationFailed
+    from telefine_assets.attestation.handed_on import verify_files
+    from telefine_assets.attestation.policy_file import read_policy
+    from telefine_assets.cli.payouts_shared import write_once
+    from telefine_assets.settings import load_signer_settings
+
+    trusted = read_policy(policy)
+    try:
+        found = verify_files(read_bundle(file), without_threshold(trusted), int(time.time()))
+    except VerificationFailed as failure:
+        typer.echo(f"not valid, not signed: {failure}", err=True)
+        raise typer.Exit(1) from None
+    signer = signer_of(load_signer_settings())
+    judged = trusted if found.log is None else found.log.policy
+    if not judged.counts(signer.address, found.verified.log_index) or signer.address == found.verified.signer:
+        raise TelefineError(
+            f"{signer.address} would not count under attestation {found.verified.uid}: its key must be another than "
+            "the attester's, and good in the log where the attestation stands (telefine attest admit)"
+        )
+    envelope = Envelope.from_json(found.bundle.envelope)
+    write_once(output, cosignature_file(found.verified.uid, sign(envelope, signer)))
+
+
+def add_cosignature(
+    file: Annotated[Path, typer.Argument(help="What telefine attest cosign wrote.")], yes: Yes = False
+) -> None:
+    """Take in another attester's signature; materialise the day's attestation again afterwards."""
+    from telefine_assets.attestation.attesting import reverify
+    from telefine_assets.attestation.bundle import AttestationBundle
+    from telefine_assets.attestation.cosigning import read_cosignature_file
+    from telefine_assets.attestation.eas import Envelope
+    from telefine_assets.ledger.cosignatures import Cosignatures
+    from telefine_assets.settings import load_settings
+
+    settings = load_settings()
+    if not file.is_file():
+        raise TelefineError(f"{file}: no such file; make one with: telefine attest cosign FOLDER -o FILE")
+    uid, cosignature = read_cosignature_file(file.read_bytes(), file.name)
+    record, evidence, ledger = record_of(settings, uid), evidence_of(settings), ledger_of(settings)
+    envelope = Envelope.from_json(AttestationBundle.from_bytes(evidence.get(record["bundle"])).envelope)
+    cosignature.check(envelope)
+    trust = trust_of(settings, ledger)
+    now = trust.log()
+    # Good at the attestation's place, and still: what a retired key signs late may be a thief's.
+    if (
+        cosignature.signer not in now.state.good
+        or cosignature.signer == envelope.signer
+        or not now.policy.counts(cosignature.signer, record["log_index"])
+    ):
+        raise TelefineError(f"{cosignature.signer} does not count under attestation {uid}; see: telefine attest keys")
+    asked(f"Add the signature of {cosignature.signer} to attestation {uid}?", yes)
+    entry = audit_entry(cosignature.signer, "cosigned", uid, log=settings.deployment)
+    vrs = (cosignature.signature.v, cosignature.signature.r, cosignature.signature.s)
+    added = Cosignatures(ledger).add(uid, cosignature.signer, vrs, (entry, datetime.now(UTC)))
+    typer.echo(f"{uid}: {'signed' if added else 'was signed already'} by {cosignature.signer}")
+    standing = reverify(record, trust, evidence.find)
+    typer.echo(standing.hindrance or "enough attesters have signed; materialise the day's attestation again")

@@ -1,0 +1,99 @@
+"""What the commands below ``telefine attest`` share: signer, trust, records and questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.attestation.policy import SignerPolicy
+    from telefine_assets.attestation.signatures import Signer
+    from telefine_assets.attestation.trust import Trust
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.ledger.records import AuditEntry
+    from telefine_assets.settings import Settings, SignerSettings
+    from telefine_assets.store.evidence import EvidenceStore
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the log, for everybody to read.")]
+
+
+def signer_of(settings: SignerSettings) -> Signer:
+    """The signer that the settings name.
+
+    Raises:
+        TelefineError: the settings name no usable key.
+    """
+    from telefine_assets.attestation.signers import LocalKeySigner
+    from telefine_assets.resources.signing import SignerResource
+
+    if settings.kind == "environment" and settings.private_key is not None:
+        return LocalKeySigner(settings.private_key.get_secret_value())
+    return SignerResource.of(settings, "").signer()
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    """The deployment's ledger."""
+    from telefine_assets.ledger.connection import Ledger
+
+    return Ledger(settings.ledger.url)
+
+
+def trust_of(settings: Settings, ledger: Ledger) -> Trust:
+    """Whom the deployment trusts, by its own log."""
+    from telefine_assets.resources.signing import SignerResource
+
+    return SignerResource.of(settings.signer, settings.deployment).trust(ledger)
+
+
+def evidence_of(settings: Settings) -> EvidenceStore:
+    """The deployment's evidence."""
+    from telefine_assets.store.evidence import EvidenceStore
+    from telefine_assets.store.files import Files
+
+    return EvidenceStore(Files(settings.store.uri))
+
+
+def record_of(settings: Settings, uid: str, program: str | None = None) -> Mapping[str, Any]:
+    """The record of an attestation, by its uid or its day.
+
+    Raises:
+        TelefineError: there is none.
+    """
+    from telefine_assets.store.files import Files
+    from telefine_assets.store.records import RecordStore
+
+    records = RecordStore(Files(settings.store.uri))
+    for name in [program] if program else list(settings.programs):
+        for day in records.days(name, "attestations"):
+            record = records.read(name, "attestations", day)
+            if record["uid"] and uid in (record["uid"], day):
+                return record
+    raise TelefineError(f"no attestation {uid}; see the asset 'attestations' for the days that have one")
+
+
+def without_threshold(policy: SignerPolicy) -> SignerPolicy:
+    """The same policy for whoever is about to add a signature: one is enough until then."""
+    return replace(policy, required=1, attesters=frozenset())
+
+
+def asked(question: str, yes: bool) -> None:
+    """Go on only if the answer is yes.
+
+    Raises:
+        typer.Abort: it is not.
+    """
+    if not yes:
+        typer.confirm(question, abort=True)
+
+
+def audit_entry(actor: str, action: str, subject: str, **details: object) -> AuditEntry:
+    """A row for the audit log about what a key's holder decided."""
+    from telefine_assets.ledger.records import AuditEntry
+
+    return AuditEntry(actor, action, subject, details)

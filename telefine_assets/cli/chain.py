@@ -1,0 +1,228 @@
+"""``telefine chain``: the optional transactions. Nothing is sent without --send and a yes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telefine_assets.cli.payouts_shared import STAGE, Place, attested, opened
+from telefine_assets.cli.shared import Program
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.onchain.node import Node
+    from telefine_assets.onchain.sender import Sender
+    from telefine_assets.onchain.sending import Prepared, Records
+    from telefine_assets.onchain.steps import Step
+    from telefine_assets.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Anchor attestations and publish roots on a chain.")
+
+RpcUrl = Annotated[
+    str | None,
+    typer.Option(help="The chain's node; better in TELEFINE_CHAIN__RPC_URL, where no process list shows it."),
+]
+Send = Annotated[bool, typer.Option("--send", help="Send the transaction; without it nothing leaves this machine.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
+Keystore = Annotated[Path | None, typer.Option(help="Encrypted keystore of the sender; default: chain.keystore.")]
+PasswordFile = Annotated[Path | None, typer.Option(help="Its password; default: chain.password_file.")]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait for the receipt.")]
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a step is to be sent."""
+
+    send: bool
+    yes: bool
+    keystore: Path | None
+    password_file: Path | None
+    timeout: float
+
+
+@app.command()
+def anchor(
+    uid: Annotated[str, typer.Argument(help="The attestation's uid, or the day it is about (YYYY-MM-DD).")],
+    program: Program = None,
+    rpc_url: RpcUrl = None,
+    send: Send = False,
+    yes: Yes = False,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 180,
+) -> None:
+    """Let the chain's EAS contract timestamp an attestation, verified again first.
+
+    Example: telefine chain anchor 2026-11-02 --send
+    """
+    from telefine_assets.onchain.steps import Anchor
+
+    place = opened(program)
+    found = _uid(place, uid)
+    node = _connected(place.settings, rpc_url)
+    step = Anchor(node, place.settings.signer.eas_contract, found)
+    _take(node, step, place, _How(send, yes, keystore, password_file, timeout))
+
+
+@app.command()
+def set_root(
+    program: Program = None,
+    rpc_url: RpcUrl = None,
+    send: Send = False,
+    yes: Yes = False,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 180,
+) -> None:
+    """Publish the newest root to the program's distributor, so that wallets can claim.
+
+    Every claim is verified again and the totals are compared with the ledger.
+    Where the owner is a Safe, enter "to" and "data" of the dry run there.
+
+    Example: telefine chain set-root --send
+    """
+    from telefine_assets.onchain.steps import PublishRoot, checked_root
+    from telefine_assets.payouts.exports import checked_claims
+
+    place = opened(program)
+    root = checked_root(checked_claims(place.payout(None)), place.payouts().totals_before(place.name, None))
+    node = _connected(place.settings, rpc_url)
+    step = PublishRoot(node, _distributor(place), place.program.payout.token_decimals, root, _roots(place))
+    _take(node, step, place, _How(send, yes, keystore, password_file, timeout))
+
+
+@app.command()
+def status(program: Program = None, rpc_url: RpcUrl = None) -> None:
+    """Show what the chain says: which attestations are anchored, which root is in force, what is left to claim.
+
+    Example: telefine chain status
+    """
+    from telefine_assets.onchain.steps import Anchor, distributor_lines
+    from telefine_assets.payouts.exports import checked_claims
+
+    place = opened(program)
+    node = _connected(place.settings, rpc_url)
+    typer.echo(f"chain {node.chain_id}")
+    for day, uid in _attestations(place):
+        anchored = Anchor(node, place.settings.signer.eas_contract, uid).standing()
+        typer.echo(f"  {place.name} {day}  {anchored or f'{uid} is not anchored'}")
+    if place.name not in place.settings.chain.distributors:
+        typer.echo(f"  {place.name} has no distributor (chain.distributors)")
+        return
+    claims, decimals = checked_claims(place.payout(None)), place.program.payout.token_decimals
+    for line in distributor_lines(node, _distributor(place), decimals, claims):
+        typer.echo(f"  {line}")
+
+
+def _take(node: Node, step: Step, place: Place, how: _How) -> None:
+    """See an earlier transaction through, or say that none is needed, or prepare one and perhaps send it."""
+    from telefine_assets.onchain.sending import prepare, send, sent_earlier
+
+    records = _records(place)
+    earlier = sent_earlier(node, step.subject, records)
+    if earlier and how.send:
+        typer.echo(f"sent by an earlier run: {earlier}")
+        return _see_through(node, step, earlier, records, how.timeout)
+    standing = step.standing()
+    if standing:
+        typer.echo(f"nothing to send: {standing}")
+        return None
+    if earlier:
+        typer.echo(f"an earlier run sent {earlier}; --send waits for it and keeps its receipt")
+        return None
+    sender = _sender(place.settings, how)
+    if how.send and sender is None:
+        raise TelefineError("nobody to send it; name --keystore and --password-file, or set them in chain")
+    prepared = prepare(node, step.call(), sender.address if sender else step.permitted(), _max_cost(place))
+    if not _confirmed(prepared, sender, how) or sender is None:
+        return None
+    transaction = send(node, prepared, sender, step.subject, records)
+    typer.echo(f"sent: {transaction}")
+    return _see_through(node, step, transaction, records, how.timeout)
+
+
+def _confirmed(prepared: Prepared, sender: Sender | None, how: _How) -> bool:
+    """Show what would be sent, and ask."""
+    for line in prepared.lines():
+        typer.echo(line)
+    typer.echo(f"  from      {sender.address if sender else 'nobody: no keystore is named'}")
+    if not how.send:
+        typer.echo("dry run: simulated, not sent; send it with --send")
+        return False
+    return how.yes or typer.confirm("Send it?", abort=True)
+
+
+def _see_through(node: Node, step: Step, transaction: str, records: Records, timeout: float) -> None:
+    from telefine_assets.onchain.sending import see_through
+
+    digest = see_through(node, step, transaction, records, timeout)
+    typer.echo(f"done: {step.standing()}; its receipt is evidence {digest}")
+
+
+def _connected(settings: Settings, rpc_url: str | None) -> Node:
+    from telefine_assets.onchain.node import connect
+
+    stored = settings.chain.rpc_url
+    url = rpc_url or (stored.get_secret_value() if stored else None)
+    if not url:
+        raise TelefineError("no node is named; set TELEFINE_CHAIN__RPC_URL in the environment")
+    return connect(url, settings.signer.chain_id)
+
+
+def _sender(settings: Settings, how: _How) -> Sender | None:
+    from telefine_assets.onchain.sender import Sender
+
+    keystore, password = how.keystore or settings.chain.keystore, how.password_file or settings.chain.password_file
+    if keystore is None:
+        return None
+    if password is None:
+        raise TelefineError(f"{keystore} needs a password: name --password-file, or set chain.password_file")
+    return Sender(keystore, password)
+
+
+def _records(place: Place) -> Records:
+    from datetime import UTC, datetime
+
+    from telefine_assets.ledger.audit import Audit
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.onchain.sending import Records
+
+    return Records(Audit(Ledger(place.settings.ledger.url)), place.evidence.put, lambda: datetime.now(UTC))
+
+
+def _max_cost(place: Place) -> int:
+    return int(place.settings.chain.max_cost)
+
+
+def _distributor(place: Place) -> str:
+    found = place.settings.chain.distributors.get(place.name)
+    if found is None:
+        raise TelefineError(f"chain.distributors names no contract for {place.name}; deploy one and set it")
+    return found
+
+
+def _attestations(place: Place) -> list[tuple[str, str]]:
+    """Days that are attested, with the uid."""
+    records = {day: place.records.read(place.name, "attestations", day) for day in _days(place, "attestations")}
+    return [(day, str(record["uid"])) for day, record in records.items() if record["uid"]]
+
+
+def _uid(place: Place, wanted: str) -> str:
+    """The uid of an attestation of ours that verifies."""
+    for day, uid in _attestations(place):
+        if wanted in (uid, day):
+            return attested(place, day).uid
+    raise TelefineError(f"{place.name} has no attestation {wanted}; see `telefine chain status`")
+
+
+def _roots(place: Place) -> set[str]:
+    """The roots of all stored payouts."""
+    found = {place.records.read(place.name, STAGE, day)["root"] for day in _days(place, STAGE)}
+    return found - {None}
+
+
+def _days(place: Place, stage: str) -> list[str]:
+    return place.records.days(place.name, stage)

@@ -1,0 +1,29 @@
+"""Settings of who is paid for what: ``programs.<name>.attribution``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from telefine_assets.settings_group import Group
+
+
+class ShapleySettings(Group):
+    """How much may be asked to find out what each demo is worth."""
+
+    coalitions: int = Field(400, ge=64, description="At most so many subsets of the demos are tried.")
+    max_items: int | None = Field(None, ge=1, description="Validation items that each subset answers; all by default.")
+    seed: int = Field(0, ge=0)
+
+
+class AttributionSettings(Group):
+    """How contributors are weighed."""
+
+    method: Literal["usage", "shapley"] = Field(
+        "usage", description="By the demos that are in the program, or by what each of them is worth."
+    )
+    shapley: ShapleySettings = ShapleySettings()
+    unsigned: Literal["paid", "escrow"] = Field(
+        "paid", description="What becomes of the share of traces that nobody signed for."
+    )
