@@ -27,7 +27,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
-from telefine_assets.attribution.addresses import is_checksummed
 from telefine_assets.settings_attribution import AttributionSettings as AttributionSettings
 from telefine_assets.settings_chain import ChainSettings as ChainSettings
 from telefine_assets.settings_compile import CompileSettings as CompileSettings
@@ -36,7 +35,7 @@ from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettin
 from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
 from telefine_assets.settings_group import Group as _Group
-from telefine_assets.settings_group import ImportPath, Name, Percent
+from telefine_assets.settings_group import ImportPath, Name, Percent, Wallet
 from telefine_assets.settings_lm import LmSettings as LmSettings
 from telefine_assets.settings_metrics import ExactMatch, MetricSettings
 from telefine_assets.settings_payout import PayoutSettings as PayoutSettings
@@ -103,13 +102,10 @@ class SignerSettings(_Group):
     eas_contract: str = Field("0xA1207F3BBa224E2c9c3c6D5aF63D0eb1582Ce587", pattern=r"^0x[0-9a-fA-F]{40}$")
     eas_version: str = "0.26"
     required: int = Field(1, ge=1, le=100, description="How many attesters must sign before anything is paid.")
-    attesters: tuple[str, ...] = Field((), description="The only ones who count; empty: every key good in the log.")
+    attesters: tuple[Wallet, ...] = Field((), description="The only ones who count; empty: every key good in the log.")
 
     @model_validator(mode="after")
     def _enough_attesters(self) -> SignerSettings:
-        wrong = [each for each in self.attesters if not is_checksummed(each)]
-        if wrong:
-            raise ValueError(f"attesters: {wrong[0]!r} is no checksummed (EIP-55) address")
         if self.required > 1 and len(set(self.attesters)) < self.required:
             raise ValueError(f"attesters must name at least the {self.required} who are required to sign")
         return self

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 
-from telefine_assets.attribution.addresses import ZERO_ADDRESS, is_checksummed
-from telefine_assets.settings_group import Group, IntegerString, Name
+from telefine_assets.settings_group import Group, IntegerString, Name, Wallet
 
 
 class ChainSettings(Group):
@@ -16,15 +15,12 @@ class ChainSettings(Group):
     rpc_url: SecretStr | None = Field(None, description="Only from TELEFINE_CHAIN__RPC_URL: it may hold an API key.")
     keystore: Path | None = None
     password_file: Path | None = None
-    distributors: dict[Name, str] = Field({}, description="The contract to claim from, of each program its own.")
+    distributors: dict[Name, Wallet] = Field({}, description="The contract to claim from, of each program its own.")
     max_cost: IntegerString = Field("50000000000000000", description="No transaction may cost more, in wei.")
 
     @field_validator("distributors")
     @classmethod
     def _one_each(cls, distributors: dict[str, str]) -> dict[str, str]:
-        for name, address in distributors.items():
-            if not is_checksummed(address) or address == ZERO_ADDRESS:
-                raise ValueError(f"{name}: expected a checksummed (EIP-55) address, found {address!r}")
         # The contract pays total minus claimed: the totals of two programs in one would eat each other.
         if len(set(distributors.values())) < len(distributors):
             raise ValueError("two programs name the same contract: each needs its own")

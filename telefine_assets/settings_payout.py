@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
-from telefine_assets.attribution.addresses import ZERO_ADDRESS, is_checksummed
-from telefine_assets.settings_group import Group, IntegerString
-
-
-def _wallet(value: str) -> str:
-    if not is_checksummed(value) or value == ZERO_ADDRESS:
-        raise ValueError("must be a checksummed (EIP-55) address other than zero")
-    return value
-
-
-Wallet = Annotated[str, AfterValidator(_wallet)]
+from telefine_assets.settings_group import Group, IntegerString, Wallet
 
 
 class MintSettings(Group):

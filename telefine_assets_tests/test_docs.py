@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from telefine_assets.attestation.failures import FailureCode
 from telefine_assets.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +71,20 @@ def test_the_settings_in_the_guide_to_attribution_are_valid(tmp_path):
     values["programs"]["triage"] |= yaml.safe_load(attribution)
     (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
     assert load_settings(tmp_path / "telefine.yaml").program("triage").attribution.shapley.max_items == 200
+
+
+def test_the_settings_in_the_guide_to_payouts_are_valid(tmp_path):
+    (tutorial,), (chain,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "payouts"))
+    values, changes = yaml.safe_load(tutorial), yaml.safe_load(chain)
+    values["programs"]["triage"]["payout"] |= changes["programs"]["triage"]["payout"]
+    values |= {"chain": changes["chain"], "signer": values.get("signer", {}) | changes["signer"]}
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert load_settings(tmp_path / "telefine.yaml").chain.distributors
+
+
+def test_the_guide_to_attestation_names_every_code():
+    guide = (ROOT / "docs" / "attestation.md").read_text()
+    assert [code for code in FailureCode if f"`{code}`" not in guide] == []
 
 
 def test_the_settings_in_the_guide_to_deltaone_are_valid(tmp_path):

@@ -20,8 +20,8 @@ def test_one_signature_of_any_good_key_is_enough_unless_told_otherwise(load):
     [
         ({"required": 2}, "at least the 2"),
         ({"required": 2, "attesters": [ONE, ONE]}, "at least the 2"),
-        ({"attesters": [ONE.lower()]}, "no checksummed"),
-        ({"attesters": ["ann.eth"]}, "no checksummed"),
+        ({"attesters": [ONE.lower()]}, "must be a checksummed"),
+        ({"attesters": ["ann.eth"]}, "must be a checksummed"),
         ({"required": 0}, "greater than or equal to 1"),
     ],
 )
