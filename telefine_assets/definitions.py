@@ -17,6 +17,7 @@ from telefine_assets.assets import assets_for
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.jobs import jobs_for
 from telefine_assets.automation.schedules import schedules_for
+from telefine_assets.automation.sensors import sensors_for
 from telefine_assets.partitions import daily
 from telefine_assets.resources import resources_for
 from telefine_assets.settings import Settings, load_settings
@@ -43,11 +44,13 @@ def build_defs(
     lines = [
         Line(name, program, first, last, partitions, settings.deployment) for name, program in settings.programs.items()
     ]
+    jobs = [job for line in lines for job in jobs_for(line, settings.automation)]
     return dg.Definitions(
         assets=[asset for line in lines for asset in assets_for(line)],
         asset_checks=[check for line in lines for check in checks_for(line)],
-        jobs=[job for line in lines for job in jobs_for(line)],
+        jobs=jobs,
         schedules=[schedule for line in lines for schedule in schedules_for(line)],
+        sensors=sensors_for(lines, settings.automation, jobs),
         resources={**resources_for(settings), **(resource_overrides or {})},
         executor=executor,
         loggers=loggers,

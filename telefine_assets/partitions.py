@@ -21,6 +21,7 @@ def daily(partitions: PartitionSettings) -> dg.DailyPartitionsDefinition:
         start_date=partitions.start.isoformat(),
         end_date=end.isoformat() if end else None,
         timezone="UTC",
+        end_offset=1 if partitions.today else 0,
     )
 
 

@@ -27,10 +27,15 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from telefine_assets.settings_api import ApiSettings as ApiSettings
 from telefine_assets.settings_attribution import AttributionSettings as AttributionSettings
+from telefine_assets.settings_automation import AutomationSettings as AutomationSettings
+from telefine_assets.settings_automation import ScheduleSettings as ScheduleSettings
+from telefine_assets.settings_automation import SensorsSettings as SensorsSettings
 from telefine_assets.settings_chain import ChainSettings as ChainSettings
 from telefine_assets.settings_compile import CompileSettings as CompileSettings
 from telefine_assets.settings_compile import StrategySettings as StrategySettings
+from telefine_assets.settings_dagster import DagsterSettings as DagsterSettings
 from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettings
 from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
@@ -47,6 +52,9 @@ class PartitionSettings(_Group):
 
     start: date
     end: date | None = Field(None, description="Last day, included; open-ended when absent.")
+    today: bool = Field(
+        False, description="Whether the day that is not over is one too, so that its traces are used at once."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> PartitionSettings:
@@ -125,13 +133,6 @@ class SplitSettings(_Group):
         return self
 
 
-class ScheduleSettings(_Group):
-    """A daily materialisation; off until it is named here."""
-
-    cron: str = Field("0 3 * * *", pattern=r"^\S+( \S+){4}$")
-    enabled: bool = False
-
-
 class FieldsSettings(_Group):
     """The fields of a whole program; read off its code where they are left out."""
 
@@ -156,6 +157,7 @@ class ProgramSettings(_Group):
     attribution: AttributionSettings = AttributionSettings()
     payout: PayoutSettings = PayoutSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    sensors: SensorsSettings = SensorsSettings()
 
     @property
     def models_asked(self) -> dict[str, str]:
@@ -193,12 +195,15 @@ class Settings(_EnvironmentFirst):
     home: Path = Path(".telefine")
     partitions: PartitionSettings
     mlflow: MlflowSettings = MlflowSettings()
+    dagster: DagsterSettings = DagsterSettings()
     lm: LmSettings = Field(LmSettings(), description="The model that programs run on.")
     lms: dict[Name, LmSettings] = Field({}, description="Further models by name: teachers, judges.")
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     signer: SignerSettings = SignerSettings()
     chain: ChainSettings = ChainSettings()
+    automation: AutomationSettings = AutomationSettings()
+    api: ApiSettings = ApiSettings()
     programs: dict[Name, ProgramSettings] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from telefine_assets.settings_group import Group
 class ShapleySettings(Group):
     """How much may be asked to find out what each demo is worth."""
 
-    coalitions: int = Field(400, ge=64, description="At most so many subsets of the demos are tried.")
+    coalitions: int = Field(400, ge=64, le=10_000, description="At most so many subsets of the demos are tried.")
     max_items: int | None = Field(None, ge=1, description="Validation items that each subset answers; all by default.")
     seed: int = Field(0, ge=0)
 

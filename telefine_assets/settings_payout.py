@@ -26,8 +26,8 @@ class PayoutSettings(Group):
     """What one attested DeltaOne pays, in the token's smallest unit."""
 
     pool: IntegerString = "0"
-    token_symbol: str = "TOKEN"
-    token_address: Wallet | None = Field(None, description="The ERC-20 token; an airdrop needs it.")
+    token_symbol: str = Field("TOKEN", min_length=1)
+    token_address: Wallet | None = Field(None, description="The ERC-20 token; name it before the first payout.")
     token_decimals: int = Field(18, ge=0, le=36)
     dust_floor: IntegerString = "0"
     mint: MintSettings = MintSettings()

@@ -41,3 +41,13 @@ def load(tmp_path, own_environment):
         return load_settings(tmp_path / "telefine.yaml", profile)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def empty_template(tmp_path_factory):
+    """Folder of an MLflow store, migrated and empty but for one experiment, to be copied."""
+    from telefine_assets_tests.traces.mlflow_store import empty_store
+
+    folder = tmp_path_factory.mktemp("empty-mlflow")
+    empty_store(folder)
+    return folder

@@ -73,6 +73,15 @@ def test_the_settings_in_the_guide_to_attribution_are_valid(tmp_path):
     assert load_settings(tmp_path / "telefine.yaml").program("triage").attribution.shapley.max_items == 200
 
 
+def test_the_settings_in_the_guide_to_automation_are_valid(tmp_path):
+    (tutorial,), (running,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "automation"))
+    values, changes = yaml.safe_load(tutorial), yaml.safe_load(running)
+    values["programs"]["triage"] |= changes["programs"]["triage"]
+    values |= {name: changes[name] for name in ("partitions", "automation")}
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert load_settings(tmp_path / "telefine.yaml").program("triage").sensors.traces.enabled
+
+
 def test_the_settings_in_the_guide_to_payouts_are_valid(tmp_path):
     (tutorial,), (chain,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "payouts"))
     values, changes = yaml.safe_load(tutorial), yaml.safe_load(chain)

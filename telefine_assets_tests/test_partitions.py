@@ -86,3 +86,13 @@ def test_dagsters_days_are_the_same_as_ours_when_clocks_change(day):
     definition = daily(PartitionSettings(start=date(2026, 1, 1)))
     span = definition.time_window_for_partition_key(day)
     assert (int(span.start.timestamp() * 1000), int(span.end.timestamp() * 1000)) == bounds_ms(day)
+
+
+@pytest.mark.parametrize(("today", "last"), [(False, "2026-11-22"), (True, "2026-11-23")])
+def test_the_day_that_is_not_over_is_a_partition_only_if_the_settings_say_so(today, last):
+    import time_machine
+
+    with time_machine.travel("2026-11-23T14:00:00Z"):
+        assert daily(PartitionSettings(start=date(2026, 11, 2), today=today)).get_last_partition_key() == last
+        ended = PartitionSettings(start=date(2026, 11, 2), end=date(2026, 11, 6), today=today)
+        assert daily(ended).get_last_partition_key() == "2026-11-06"

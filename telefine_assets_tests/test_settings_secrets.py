@@ -5,10 +5,15 @@ import json
 import dagster as dg
 import pytest
 
+from telefine_assets.errors import TelefineError
 from telefine_assets.resources import resources_for
+from telefine_assets.resources.models import LmResource
+from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource
 from telefine_assets.settings import printable
 from telefine_assets_tests.small_settings import SECRET, mistakes
+
+SIGNING_KEY = "4c" * 32
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 
@@ -83,6 +88,34 @@ def test_a_run_reads_the_password_from_the_environment(load, monkeypatch):
     ledger = resources_for(load())["ledger"]
     assert dg.materialize([looks], resources={"ledger": ledger}).success
     assert opened == [address]
+
+
+def test_a_step_that_shows_its_resources_shows_no_secret(load, monkeypatch):
+    """An assertion's message, an error's argument, a line of the log: all of them end in Dagster's event log."""
+    monkeypatch.setenv("TELEFINE_LEDGER__URL", ADDRESSES[0][0])
+    monkeypatch.setenv("TELEFINE_LM__API_KEY", SECRET)
+    monkeypatch.setenv("TELEFINE_SIGNER__PRIVATE_KEY", SIGNING_KEY)
+    shown = []
+
+    @dg.asset
+    def looks(ledger: LedgerResource, lm: LmResource, signer: SignerResource) -> None:
+        assert lm.settings().api_key.get_secret_value() == SECRET
+        assert signer.signer().address
+        shown.extend(f"{each!r} {each} {[each]}" for each in (ledger, lm, signer))
+        shown.extend(str(each.model_dump()) for each in (lm, signer))
+
+    resources = resources_for(load({"signer/kind": "environment"}))
+    assert dg.materialize([looks], resources={name: resources[name] for name in ("ledger", "lm", "signer")}).success
+    assert len(shown) == 5
+    assert not any(secret in line for line in shown for secret in (SECRET, SIGNING_KEY))
+
+
+def test_a_key_that_is_gone_from_the_environment_is_asked_for_by_name(load, monkeypatch):
+    monkeypatch.setenv("TELEFINE_LM__API_KEY", SECRET)
+    models = resources_for(load())["lm"]
+    monkeypatch.delenv("TELEFINE_LM__API_KEY")
+    with pytest.raises(TelefineError, match="set TELEFINE_LM__API_KEY"):
+        models.settings()
 
 
 @pytest.mark.parametrize("password", [f"{SECRET}@{SECRET}", f"{SECRET}/{SECRET}", f"@{SECRET}", f"a {SECRET}"])

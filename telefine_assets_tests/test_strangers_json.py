@@ -34,6 +34,12 @@ def test_nesting_is_allowed_up_to_a_limit(opened, depth):
             parse(text)
 
 
+def test_a_string_that_never_ends_is_passed_over_once():
+    """From each of its quotes it would take minutes."""
+    with pytest.raises(ValueError, match="Unterminated"):
+        parse("[" + "[]," * (MAX_DEPTH + 1) + '"' + '\\"' * 1_000_000)
+
+
 def test_brackets_in_strings_are_text():
     text = json.dumps({"code": '[{"' * 5_000})
     assert parse(text) == {"code": '[{"' * 5_000}

@@ -28,7 +28,11 @@ def build(line: Line) -> dg.AssetsDefinition:
         tracking: MlflowResource,
     ) -> dg.MaterializeResult:
         from telefine_assets.attestation.attesting import Attester, attest_records
+        from telefine_assets.attribution.arrivals import Register
+        from telefine_assets.attribution.submissions import Scope
+        from telefine_assets.attribution.weighing import check_facts
         from telefine_assets.ledger.looks import Looks
+        from telefine_assets.ledger.submissions import Submissions
 
         day = context.partition_key
         records = {
@@ -38,9 +42,19 @@ def build(line: Line) -> dg.AssetsDefinition:
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
             evidence = store.evidence
             trust, looks = signer.trust(ledger.open()), Looks(ledger.open())
-            attester = Attester(trust, signer.signer, looks.extract, evidence.put, evidence.find)
+            attribution = line.settings.attribution
+            scope, submitted = Scope(line.deployment, line.name), Submissions(ledger.open()).of_traces
+            register = Register(scope, submitted, attribution.unsigned)
+            attester = Attester(
+                trust,
+                signer.signer,
+                looks.extract,
+                lambda facts: check_facts(facts, register, attribution),
+                evidence.put,
+                evidence.find,
+            )
             before = store.records.find(line.name, STAGE, day)
-            record = attest_records(attester, line.name, day, line.settings.metric.label, records, before)
+            record = attest_records(attester, line.name, day, records, before)
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "uid": record["uid"]})
             if record["uid"]:

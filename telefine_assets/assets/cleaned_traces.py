@@ -26,7 +26,7 @@ def build(line: Line) -> dg.AssetsDefinition:
     """
 
     @dg.asset(
-        **line.look(STAGE, {"parquet"}, "2"),
+        **line.look(STAGE, {"parquet"}, "3"),
         deps=[line.same_day("traces")],
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="Traces with a label, an outcome, a contributor, a content cluster and a split; drops are counted.",

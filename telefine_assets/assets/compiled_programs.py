@@ -6,6 +6,7 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.metadata import USABLE
 from telefine_assets.assets.progress import watcher
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
@@ -19,7 +20,7 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program."""
 
     @dg.asset(
-        **line.look(STAGE, {"dspy", "mlflow"}, "1"),
+        **line.look(STAGE, {"dspy", "mlflow"}, "2"),
         deps=[line.window_of("cleaned_traces")],
         description="The winner of a tournament of DSPy optimisers on the window's train and validation items.",
     )
@@ -41,10 +42,13 @@ def build(line: Line) -> dg.AssetsDefinition:
             validation_scores,
         )
         from telefine_assets.programs.versions import Version
-        from telefine_assets.traces.records import table_to_cleaned
+        from telefine_assets.traces.records import table_to_window
 
         day, settings, records, evidence = context.partition_key, line.settings.compile, store.records, store.evidence
-        cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        key = line.settings.split.key
+        window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        reports = {each: records.find(line.name, "cleaned_traces", each) for each in line.window(day)}
+        usable = {each: report["kept"] for each, report in reports.items() if report}
         opened = lm.program(line.name, line.settings, ledger.open(), context.log.info, settings.budget)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
 
@@ -57,7 +61,9 @@ def build(line: Line) -> dg.AssetsDefinition:
                 before = [records.read(line.name, STAGE, each) for each in days]
                 earlier = earlier_of(before, baseline, evidence.get, served)
                 watch = watcher(context, run)
-                found = compile_day(spec, cleaned, baseline, settings, models, earlier, context.log.info, watch)
+                found = compile_day(
+                    spec, window.traces, baseline, settings, key, models, earlier, context.log.info, watch
+                )
                 return compile_record(found, models.lm.identity, evidence.put)
 
             closed = Looks(ledger.open()).closed(line.name, day)
@@ -78,6 +84,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 "why": record["reason"],
                 "candidate": record["candidate"] or "none",
                 "baseline": record["baseline"],
+                "older_rows_left_out": window.older,
                 "items": metadata.counts({side: record[side]["n"] for side in ("trainset", "validation")}, "items"),
                 "tournament": metadata.table_of(
                     ["contender", "score (ppm)", "items", "demos", "claimed (ppm)", "dropped", "failed with"],
@@ -87,6 +94,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                     ["demo", "trace", "contributor", "the program's own output"],
                     [(d["position"], d["trace_id"], d["contributor"], d["augmented"]) for d in record["demos"]],
                 ),
+                USABLE: dg.MetadataValue.json(usable),
                 "lm_calls": spent.calls,
                 "lm_calls_remembered": spent.remembered,
                 "spent": metadata.table_of(

@@ -30,6 +30,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.attestation.attesting import reverify
         from telefine_assets.ledger.payouts import Payouts
         from telefine_assets.payouts.paying import Books, pay_attested
+        from telefine_assets.payouts.token import read_token, token_of
 
         day = context.partition_key
         attestation = store.records.read(line.name, "attestations", day)
@@ -42,7 +43,8 @@ def build(line: Line) -> dg.AssetsDefinition:
             digest = store.records.write(line.name, STAGE, day, record)
             run.facts({"outcome": record["outcome"], "root": record["root"]})
         plan = record["plan"] or {"payments": [], "escrow": []}
-        unit = f"{settings.token_symbol} x 10^-{settings.token_decimals}"
+        token = read_token(record["token"]) if record["token"] else token_of(settings)
+        unit = f"smallest units of {token}"
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),
             metadata={

@@ -23,7 +23,7 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program."""
 
     @dg.asset(
-        **line.look(STAGE, {"ethereum"}, "2"),
+        **line.look(STAGE, {"ethereum"}, "3"),
         deps=[line.same_day("compiled_programs"), line.window_of("cleaned_traces")],
         description="Parts per million per wallet, for the demos that are in the candidate; "
         "what cannot be given to a wallet is in escrow.",
@@ -41,18 +41,18 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.ledger.closing import standing_or
         from telefine_assets.ledger.looks import Looks
         from telefine_assets.ledger.submissions import Submissions
-        from telefine_assets.traces.records import table_to_cleaned
+        from telefine_assets.traces.records import table_to_window
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
-        cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
 
             def weighed() -> dict[str, Any]:
-                trials = _trials(line, context, store, ledger, lm, compiled, cleaned)
+                trials = _trials(line, context, store, ledger, lm, compiled, window.traces)
                 submitted = Submissions(ledger.open()).of_traces
                 register = Register(Scope(line.deployment, line.name), submitted, line.settings.attribution.unsigned)
-                return weigh_day(compiled, cleaned, store.evidence.put, register, trials)
+                return weigh_day(compiled, window.traces, store.evidence.put, register, trials)
 
             closed = Looks(ledger.open()).closed(line.name, day)
             record = standing_or(closed, store.records.find(line.name, STAGE, day), weighed)
@@ -80,6 +80,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                     ["content cluster", "worth a validation item (ppm)", "standard error (ppm)"],
                     [(each["cluster"], each["value_ppm"], each["error_ppm"]) for each in record["worth"] or []],
                 ),
+                "older_rows_left_out": window.older,
                 "nothing_because": record["weights"]["reason"] or "",
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
@@ -98,18 +99,20 @@ def _trials(
     cleaned: "Sequence[CleanedTrace]",
 ) -> "Trials | None":
     """What the demos' coalitions score on the validation items, where the settings weigh by worth."""
-    from telefine_assets.attribution.trials import hold, rules_of
+    from telefine_assets.attribution.trials import hold
     from telefine_assets.programs.versions import Version
     from telefine_assets.programs.worth import DemoTrials, validation_of
 
     settings = line.settings.attribution
     if settings.method == "usage" or not compiled["demos"]:
         return None
-    rules = rules_of(settings.shapley.coalitions, settings.shapley.seed)
+    shapley = settings.shapley
     with lm.program(line.name, line.settings, ledger.open(), context.log.info) as (spec, models):
-        items = validation_of(compiled, cleaned, spec, line.settings.compile)[: settings.shapley.max_items]
+        validation = validation_of(compiled, cleaned, spec, line.settings.compile, line.settings.split.key)
+        items = validation[: shapley.max_items]
         version = Version(store.evidence.get(compiled["candidate"]))
         demos = DemoTrials(spec, version, compiled["demos"], items, models.lm)
         asked = [(item.cluster, item.group) for item in items]
         clusters = {demo["cluster"] for demo in compiled["demos"]}
-        return hold(clusters, rules, asked, demos.scores, counter(context, "subsets of the demos"))
+        told = counter(context, "subsets of the demos")
+        return hold(clusters, shapley.coalitions, shapley.seed, asked, demos.scores, told)

@@ -15,7 +15,7 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program."""
 
     @dg.asset(
-        **line.look(STAGE, {"dspy", "scipy"}, "2"),
+        **line.look(STAGE, {"dspy", "scipy"}, "3"),
         deps=[line.same_day("compiled_programs"), line.window_of("cleaned_traces")],
         description="Baseline and candidate answer the same held-out items; an exact test decides. "
         "While the holdout lives, only pass or fail is shown.",
@@ -30,11 +30,11 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.deltaone.bench import Bench
         from telefine_assets.deltaone.day import report_day
         from telefine_assets.ledger.looks import Looks
-        from telefine_assets.traces.records import table_to_cleaned
+        from telefine_assets.traces.records import table_to_window
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
-        cleaned = table_to_cleaned(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         opened = lm.program(line.name, line.settings, ledger.open(), context.log.info)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
             evidence = store.evidence
@@ -46,9 +46,9 @@ def build(line: Line) -> dg.AssetsDefinition:
                 evidence.get,
                 models.lm,
                 context.log.info,
-                line.settings.split.key.get_secret_value().encode(),
+                line.settings.split.key,
             )
-            report = report_day(bench, day, compiled, cleaned)
+            report = report_day(bench, day, compiled, window.traces)
             digest = store.records.write(line.name, STAGE, day, report.record)
             run.facts({"code": report.record["code"], "look": report.record["public"].get("k")})
             run.metrics(report.metrics)
@@ -64,6 +64,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 "report": dg.MetadataValue.md(report.markdown),
                 **pictures,
                 "result": dg.MetadataValue.json(report.record["public"]),
+                "older_rows_left_out": window.older,
                 "lm_calls": models.lm.spent.calls,
                 "lm_calls_remembered": models.lm.spent.remembered,
                 "mlflow_run": metadata.link(run.url, run.run_id),

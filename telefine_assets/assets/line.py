@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from telefine_assets.automation.conditions import ASKED_FOR, after_upstream
 from telefine_assets.partitions import window
 from telefine_assets.settings import ProgramSettings
 
@@ -37,6 +38,7 @@ class Line:
             "code_version": code_version,
             "partitions_def": self.partitions,
             "tags": {"telefine/program": self.name, "telefine/stage": stage},
+            "automation_condition": None if stage in ASKED_FOR else after_upstream(self.key("cleaned_traces")),
         }
 
     def same_day(self, stage: str) -> dg.AssetDep:

@@ -11,6 +11,9 @@ import dagster as dg
 if TYPE_CHECKING:
     import pyarrow as pa
 
+USABLE = "usable_traces"
+"""Of a compile: how many usable traces each day of its window had."""
+
 
 def table_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
     """A Markdown table; rows of values in the order of the columns."""

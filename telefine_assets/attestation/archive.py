@@ -7,12 +7,14 @@ compression, no version of zlib has a say either.
 
 An archive is a stranger's file: there is exactly one archive of given files, and
 anything else (a link, a path upwards, a name twice, bytes after the end) is refused.
+Sizes are checked before anything is read. In a folder no link is followed.
 
 Source: IEEE Std 1003.1-1988, section 10.1.1 (ustar).
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +33,7 @@ _END = bytes(2 * _BLOCK)
 # One part or more of plain characters, none of which begins with a dot. Longer names would need a prefix.
 _NAME = re.compile(r"(?=.{1,100}\Z)\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _SIZE = slice(124, 136)
+_EVIDENCE = "evidence"
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -73,28 +76,56 @@ def unpack(data: bytes) -> dict[str, bytes]:
 def read_bundle(path: Path) -> dict[str, bytes]:
     """The files of an attestation: from its archive, its folder, or ``attestation.json`` in that folder.
 
-    In a folder, whatever has no place in an archive is left alone.
+    In a folder, whatever has no place in an archive is left alone, links among it.
 
     Raises:
-        VerificationFailed: ``bundle_malformed``; there is no such attestation, or it is no such archive.
+        VerificationFailed: ``bundle_malformed``; there is no such attestation, it is
+            no such archive, or more than ``MAX_FILES`` or ``MAX_BYTES``.
     """
     if path.is_file() and path.suffix == SUFFIX:
-        if path.stat().st_size > 2 * MAX_BYTES:
-            _refuse(f"more than {MAX_BYTES} bytes")
-        return unpack(path.read_bytes())
+        # Every file has a header and fills its last block.
+        return unpack(_read_up_to(path, MAX_BYTES + 2 * _BLOCK * MAX_FILES + _RECORD))
     folder = path if path.is_dir() else path.parent
     wanted = path if path.suffix else path / BUNDLE_FILE
     if not path.exists() or not (folder / BUNDLE_FILE).is_file():
         _refuse(f"{wanted}: no such file; export one with: telefine attest export UID FOLDER")
     if path.is_file() and path.name != BUNDLE_FILE:
         _refuse(f"{path}: expected {BUNDLE_FILE}, the folder that it is in, or a {SUFFIX} file")
-    found = {each.relative_to(folder).as_posix(): each for each in sorted(folder.rglob("*")) if each.is_file()}
-    return {name: each.read_bytes() for name, each in found.items() if _has_place(name)}
+    return _read_folder(folder)
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    names = sorted(name for name in (*_plain(folder), *_plain(folder, _EVIDENCE)) if _has_place(name))
+    if len(names) > MAX_FILES:
+        _refuse(f"more than {MAX_FILES} files")
+    files: dict[str, bytes] = {}
+    left = MAX_BYTES
+    for name in names:
+        files[name] = _read_up_to(folder / name, left)
+        left -= len(files[name])
+    return files
+
+
+def _plain(folder: Path, below: str = "") -> list[str]:
+    """Names of the plain files in a folder, or in the one below it; none if that is a link, or is not there."""
+    inner = folder / below
+    if not inner.is_dir() or (below and inner.is_symlink()):
+        return []
+    with os.scandir(inner) as entries:
+        return [f"{below}/{each.name}".lstrip("/") for each in entries if each.is_file(follow_symlinks=False)]
+
+
+def _read_up_to(path: Path, most: int) -> bytes:
+    """A file's bytes, of which there may be ``most``."""
+    with path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size > most:
+            _refuse(f"{path.name}: more than {MAX_BYTES} bytes in all")
+        return stream.read(most)
 
 
 def _has_place(name: str) -> bool:
     """Whether a file in a folder belongs to an attestation: what lies beside it may be anything."""
-    return re.fullmatch(r"\w+\.json|evidence/[0-9a-f]{64}", name) is not None
+    return re.fullmatch(rf"\w+\.json|{_EVIDENCE}/[0-9a-f]{{64}}", name) is not None
 
 
 def _check(files: Mapping[str, bytes]) -> None:

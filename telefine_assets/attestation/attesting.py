@@ -22,7 +22,7 @@ from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.snapshot import CheckedLog
 from telefine_assets.attestation.trust import Trust
 from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundle
-from telefine_assets.attribution.facts import FACTS_FILE, recompute_weights
+from telefine_assets.attribution.facts import FACTS_FILE, Facts, read_facts, recompute_weights
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.payouts.merkle import shares_root
@@ -44,6 +44,8 @@ class Attester:
     """Opens the signer; asked only when there is something to sign."""
     looks: Callable[[str, str], list[dict[str, object]]]
     """The ledger's extract for a program and a look (``Looks.extract``)."""
+    check: Callable[[Facts], None]
+    """Refuses facts that are not what log and settings say (``attribution.weighing.check_facts``)."""
     put: Callable[[bytes], str]
     find: Callable[[str], bytes | None]
 
@@ -94,7 +96,7 @@ class Attested:
         }
 
 
-def claim_of(program: str, day: str, metric: str, files: Mapping[str, bytes]) -> Claim:
+def claim_of(program: str, day: str, files: Mapping[str, bytes]) -> Claim:
     """The claim that the evidence supports, every part of it derived from the files.
 
     Raises:
@@ -111,7 +113,7 @@ def claim_of(program: str, day: str, metric: str, files: Mapping[str, bytes]) ->
         candidate_version=derived["candidateVersion"],
         baseline_version=derived["baselineVersion"],
         partition=day,
-        metric=Named(metric, look.metric_digest),
+        metric=Named(**derived["metric"]),
         lm=Named(**derived["lm"]),
         holdout=HoldoutCommitment(**derived["holdout"]),
         decision=stated(decide(rows, rules, look)),
@@ -135,7 +137,6 @@ def attest_records(
     attester: Attester,
     program: str,
     day: str,
-    metric: str,
     records: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -148,6 +149,7 @@ def attest_records(
 
     Raises:
         EvidenceContradiction: when the evidence does not support what a stage recorded.
+        FactsRefused: when the facts of the weights are not what log and settings say.
         RecordRefused: the signer's key is not good in the log.
         VerificationFailed: when what was just made does not verify.
     """
@@ -160,8 +162,11 @@ def attest_records(
     last = json.loads(files[LOOKS])[-1]
     if files[LOOKS] != canonical_json(attester.looks(program, last["look_key"])):
         raise EvidenceContradiction(f"{LOOKS}: is not what the ledger says of look {last['k']} of {last['day']}")
-    claim = claim_of(program, day, metric, files)
-    attested = _kept(attester, claim, before) or attest_claim(attester, claim)
+    claim = claim_of(program, day, files)
+    attested = _kept(attester, claim, before)
+    if attested is None:
+        attester.check(read_facts(files[FACTS_FILE]))
+        attested = attest_claim(attester, claim)
     attester.put(attested.bundle.to_bytes())
     standing = attested.standing
     return {
@@ -229,7 +234,7 @@ def _attested(bundle: AttestationBundle, trust: Trust, find: Callable[[str], byt
     now = trust.log()
     signed = trust.cosigned(bundle)
     anyway = replace(now.policy, revoked_uids=frozenset(), required=1, attesters=frozenset())
-    verified = _verified(signed, find, anyway, now.log)
+    verified = _verified(signed, find, anyway, now)
     return Attested(bundle, verified, _standing(signed, verified, now))
 
 
@@ -238,7 +243,7 @@ def _standing(bundle: AttestationBundle, verified: VerifiedAttestation, now: Che
     try:
         check_revoked(envelope, now.policy)
         cosignatures = read_cosignatures(bundle.cosignatures, envelope)
-        signers = check_threshold(envelope, cosignatures, now.policy, verified.log_index)
+        signers = check_threshold(envelope, cosignatures, now.policy, verified.log_index, now.state.cosigned)
     except VerificationFailed as failure:
         if failure.code not in _OUTCOMES:
             raise
@@ -247,7 +252,7 @@ def _standing(bundle: AttestationBundle, verified: VerifiedAttestation, now: Che
 
 
 def _verified(
-    bundle: AttestationBundle, find: Callable[[str], bytes | None], policy: SignerPolicy, log: MerkleLog
+    bundle: AttestationBundle, find: Callable[[str], bytes | None], policy: SignerPolicy, log: CheckedLog
 ) -> VerifiedAttestation:
     # Our own attestations never expire; any moment after the signing will do.
     return verify_bundle(

@@ -88,24 +88,13 @@ class AttestationBundle:
         return cls(envelope, statement, receipt, cosignatures)
 
 
-def attest(
-    claim: Claim,
-    domain: EasDomain,
-    signer: Signer,
-    *,
-    recipient: str = ZERO_ADDRESS,
-    expiration_time: int = 0,
-    ref_uid: str = ZERO_BYTES32,
-) -> AttestationBundle:
+def attest(claim: Claim, domain: EasDomain, signer: Signer) -> AttestationBundle:
     """Make the statement of a claim and have it signed.
 
     Args:
         claim: what is attested; it must be a DeltaOne, its weights must sum.
         domain: the EAS contract.
         signer: the attester.
-        recipient: EAS's recipient; nobody in particular.
-        expiration_time: seconds since 1970 UTC; 0 for never.
-        ref_uid: an earlier attestation that this one refers to.
 
     Returns:
         Envelope and statement, without a receipt. The same arguments give the
@@ -115,14 +104,11 @@ def attest(
         RecordError: the claim is not met, or its weights do not sum.
         SigningError: the signer failed.
     """
-    message = message_of(claim, recipient=recipient, expiration_time=expiration_time, ref_uid=ref_uid)
-    return AttestationBundle(sign(domain, message, signer).to_json(), build_statement(claim))
+    return AttestationBundle(sign(domain, message_of(claim), signer).to_json(), build_statement(claim))
 
 
-def message_of(
-    claim: Claim, *, recipient: str = ZERO_ADDRESS, expiration_time: int = 0, ref_uid: str = ZERO_BYTES32
-) -> AttestMessage:
-    """What would be signed for a claim, by whomever: its uid is known before anybody signs.
+def message_of(claim: Claim) -> AttestMessage:
+    """What would be signed for a claim, by whomever: its uid is known before anybody signs, and there is no other.
 
     Raises:
         RecordError: the claim is not met, or its weights do not sum.
@@ -135,11 +121,11 @@ def message_of(
     digest = evidence_digest(build_statement(claim))
     return AttestMessage(
         schema=telefine_schema_uid(),
-        recipient=recipient,
+        recipient=ZERO_ADDRESS,
         time=partition_time(claim.partition),
-        expiration_time=expiration_time,
+        expiration_time=0,
         revocable=True,
-        ref_uid=ref_uid,
+        ref_uid=ZERO_BYTES32,
         data=data_of(claim, digest).encode(),
         salt=derive_salt(digest),
     )

@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 from telefine_assets.attestation.bundle import data_of
 from telefine_assets.attestation.claim import Claim, StatedWeights, partition_time
-from telefine_assets.attestation.eas import Envelope, recover
+from telefine_assets.attestation.eas import ZERO_BYTES32, Envelope, recover
 from telefine_assets.attestation.eas_schema import AttestationData
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
-from telefine_assets.attestation.log import MerkleLog
 from telefine_assets.attestation.log_receipt import LogReceipt, attestation_leaf
 from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.signatures import HighSError, SignatureError
-from telefine_assets.attestation.snapshot import check_in_log
+from telefine_assets.attestation.snapshot import LOG_FILE, CheckedLog, check_in_log
 from telefine_assets.attestation.statement import derive_salt
+from telefine_assets.attribution.addresses import ZERO_ADDRESS
 from telefine_assets.attribution.facts import FACTS_FILE, read_facts, weights_of
 from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.weights import WeightTable
@@ -84,15 +84,22 @@ def check_revoked(envelope: Envelope, policy: SignerPolicy) -> None:
 
 
 def check_binding(envelope: Envelope, data: AttestationData, claim: Claim, digest: str) -> None:
-    """Everything that envelope and statement both say, they say alike."""
+    """Everything that envelope and statement both say, they say alike, and the envelope says nothing else.
+
+    What does not follow from the claim must be empty: else one claim could be signed under many uids.
+    """
+    message = envelope.message
+    expect(FailureCode.STATEMENT_MISMATCH, "message.recipient", ZERO_ADDRESS, message.recipient)
+    expect(FailureCode.STATEMENT_MISMATCH, "message.refUID", ZERO_BYTES32, message.ref_uid)
+    expect(FailureCode.STATEMENT_MISMATCH, "message.expirationTime", 0, message.expiration_time)
     expect(
         FailureCode.STATEMENT_MISMATCH, "data.evidenceDigest against the statement's sha256",
         "0x" + digest, data.evidence_digest,
     )  # fmt: skip
-    expect(FailureCode.SALT_MISMATCH, "message.salt", derive_salt(digest), envelope.message.salt)
+    expect(FailureCode.SALT_MISMATCH, "message.salt", derive_salt(digest), message.salt)
     expect(
         FailureCode.TIME_MISMATCH, f"message.time for partition {claim.partition}",
-        partition_time(claim.partition), envelope.message.time,
+        partition_time(claim.partition), message.time,
     )  # fmt: skip
     stated = data_of(claim, digest)
     for code, name in (
@@ -182,12 +189,24 @@ def check_decision(predicate: Mapping[str, Any], files: Mapping[str, bytes], rec
         )
 
 
+def check_log_is_there(policy: SignerPolicy, log: CheckedLog | None) -> None:
+    """Whoever knows a head of the log is shown the whole log: without it nobody sees whether it contains that head."""
+    if policy.head is not None and log is None:
+        raise VerificationFailed(
+            FailureCode.LOG_MISSING,
+            f"there is no {LOG_FILE}: a head of {policy.head.size} leaves is pinned, and only the log shows that it "
+            "contains it. Ask for a new export",
+        )
+
+
 def check_log(
-    envelope: Envelope, receipt: LogReceipt | None, policy: SignerPolicy, log: MerkleLog | None
+    envelope: Envelope, receipt: LogReceipt | None, policy: SignerPolicy, log: CheckedLog | None
 ) -> int | None:
     """The attestation is in the trusted log, at a place where its signer's key was good.
 
-    ``log`` is the whole log, where it is at hand: the receipt's head must be a beginning of it.
+    ``log`` is the whole log, where it is at hand: the receipt's head must be a beginning of it. Where it is
+    not, whoever signed the head vouches for every position under it, and must be good still: the holder of a
+    retired key could sign a head of its own time at any time.
 
     Returns:
         Its index in the log; None without a receipt, where the policy allows it.
@@ -204,7 +223,7 @@ def check_log(
         return None
     head_key = check_head(receipt, policy)
     if log is not None:
-        check_in_log(log, receipt.head.head.size, receipt.head.head.root, "the receipt's head")
+        check_in_log(log.log, receipt.head.head.size, receipt.head.head.root, "the receipt's head")
     if not receipt.proves(attestation_leaf(envelope)):
         raise VerificationFailed(
             FailureCode.LOG_PROOF_INVALID,
@@ -216,12 +235,21 @@ def check_log(
             FailureCode.UNTRUSTED_SIGNER,
             f"signer: {envelope.signer} was not good at log position {receipt.index}",
         )
-    end = receipt.head.head.size - 1
-    if not any(each.address == head_key and each.covers(end) for each in policy.log_keys):
-        raise VerificationFailed(
-            FailureCode.LOG_HEAD_UNTRUSTED, f"receipt.head: {head_key}, who signed it, was not good at position {end}"
-        )
+    _check_head_key(head_key, receipt.head.head.size - 1, policy, log)
     return receipt.index
+
+
+def _check_head_key(key: str, end: int, policy: SignerPolicy, log: CheckedLog | None) -> None:
+    stretches = [each for each in policy.log_keys if each.address == key and each.covers(end)]
+    if not stretches:
+        raise VerificationFailed(
+            FailureCode.LOG_HEAD_UNTRUSTED, f"receipt.head: {key}, who signed it, was not good at position {end}"
+        )
+    if log is None and all(each.last_index is not None for each in stretches):
+        raise VerificationFailed(
+            FailureCode.LOG_HEAD_UNTRUSTED,
+            f"receipt.head: {key}, who signed it, was retired since; {LOG_FILE} must show that the head is older",
+        )
 
 
 def check_head(receipt: LogReceipt, policy: SignerPolicy) -> str:

@@ -1,13 +1,19 @@
 """Further attesters' signatures under an attestation: m of n.
 
 A cosignature is another key's signature over the same EAS message, in the same
-domain: what is signed, and so the uid, does not change. It counts if its key was
-good where the attestation stands in the log.
+domain: what is signed, and so the uid, does not change. It becomes a leaf of the
+log, with its signature in it, and counts if its key was good there: what a key signs
+after it was retired can be made to look like anything, but not be put before the
+retirement.
+
+::
+
+    {"kind": "telefine.cosignature/v1", "signature": {...}, "signer": "0x...", "uid": "0x..."}
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +33,7 @@ from telefine_assets.attribution.addresses import address_order, is_checksummed
 from telefine_assets.attribution.records import Fields, RecordError, load_json
 from telefine_assets.canonical import canonical_json
 
+COSIGNATURE_KIND = "telefine.cosignature/v1"
 _MOST = 100
 
 
@@ -114,10 +121,42 @@ def read_cosignatures(value: object, envelope: Envelope) -> tuple[Cosignature, .
     return found
 
 
+def cosignature_leaf(uid: str, cosignature: Cosignature) -> bytes:
+    """The log's leaf for a cosignature under attestation ``uid``."""
+    return canonical_json({"kind": COSIGNATURE_KIND, "uid": uid} | cosignature.to_json())
+
+
+def read_cosignature_leaf(leaf: bytes) -> tuple[str, Cosignature]:
+    """The uid and the cosignature of a leaf; the signature can only be checked with the attestation.
+
+    Raises:
+        RecordError: a field is missing, unknown or wrong, or the bytes are not the canonical ones.
+    """
+    fields = Fields(load_json(leaf, "leaf"), "leaf")
+    fields.constant("kind", COSIGNATURE_KIND)
+    uid = fields.text("uid", BYTES32, "a uid")
+    cosignature = Cosignature.from_json(fields)
+    if cosignature_leaf(uid, cosignature) != leaf:
+        raise RecordError("leaf", "is not written canonically")
+    return uid, cosignature
+
+
 def check_threshold(
-    envelope: Envelope, cosignatures: Sequence[Cosignature], policy: SignerPolicy, index: int | None
+    envelope: Envelope,
+    cosignatures: Sequence[Cosignature],
+    policy: SignerPolicy,
+    index: int | None,
+    logged: Mapping[tuple[str, Cosignature], int],
 ) -> tuple[str, ...]:
-    """Enough attesters signed, with keys that were good where the attestation stands.
+    """Enough attesters signed, each with a key that was good where it stands in the log that it did.
+
+    Args:
+        envelope: the attestation.
+        cosignatures: those under it, checked.
+        policy: whose signatures count.
+        index: where the attestation stands; None without a receipt.
+        logged: where each uid's cosignatures stand (``replay.LogState.cosigned``);
+            empty without a log, and then no cosignature counts.
 
     Returns:
         Those who count, ascending, EIP-55.
@@ -125,8 +164,12 @@ def check_threshold(
     Raises:
         VerificationFailed: ``threshold_not_met``.
     """
-    signers = [envelope.signer, *(each.signer for each in cosignatures)]
-    counted = tuple(sorted((each for each in signers if policy.counts(each, index)), key=address_order))
+    counting = [envelope.signer] if policy.counts(envelope.signer, index) else []
+    for each in cosignatures:
+        position = logged.get((envelope.uid, each))
+        if position is not None and policy.counts(each.signer, position):
+            counting.append(each.signer)
+    counted = tuple(sorted(counting, key=address_order))
     if len(counted) < policy.required:
         raise VerificationFailed(
             FailureCode.THRESHOLD_NOT_MET,

@@ -52,6 +52,7 @@ class FailureCode(StrEnum):
     LOG_MALFORMED = "log_malformed"
     LOG_ROOT_MISMATCH = "log_root_mismatch"
     LOG_GENESIS_UNTRUSTED = "log_genesis_untrusted"
+    LOG_MISSING = "log_missing"
     LOG_STALE = "log_stale"
     LOG_INCONSISTENT = "log_inconsistent"
 

@@ -4,7 +4,8 @@
 ``candidate.json``   program document of the candidate; its SHA-256 is the version
 ``baseline.json``    the same of the baseline
 ``demos.json``       the candidate's demos, each with its trace
-``trainset.jsonl``   the train and validation items, one a line
+``trainset.jsonl``   the train and validation items, and those that a demo was
+                     inherited from and that have left the window, one a line
 ``rows.jsonl``       per-item results of the holdout, one a line
 ``report.json``      decision, rules and look
 ``looks.json``       the holdout's looks so far, from the ledger
@@ -14,18 +15,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from telefine_assets.attestation.claim import Decision as StatedDecision
+from telefine_assets.attestation.failures import FailureCode, VerificationFailed
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.statement import decision_record
 from telefine_assets.attribution.facts import FACTS_FILE, read_facts
+from telefine_assets.attribution.records import RecordError, load_json
 from telefine_assets.canonical import canonical_json, digest_of, sha256_hex
 from telefine_assets.deltaone.decision import decide, decided
 from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
 from telefine_assets.errors import TelefineError
+from telefine_assets.programs.values import demo_digest
 from telefine_assets.traces.clusters import cluster_of
 
 CANDIDATE, BASELINE = "candidate.json", "baseline.json"
@@ -70,8 +73,16 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
 
     Raises:
         EvidenceContradiction: when files contradict each other or the decision is not reached.
+        VerificationFailed: ``evidence_malformed``, for a file that is none of its kind.
     """
-    files = evidence
+    try:
+        return _recheck(evidence)
+    except (RecordError, KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        said = f"{type(error).__name__}: {error}"[:300]
+        raise VerificationFailed(FailureCode.EVIDENCE_MALFORMED, f"a file is not of its form ({said})") from None
+
+
+def _recheck(files: Mapping[str, bytes]) -> dict[str, Any]:
     for name in NAMES:
         if name not in files:
             raise EvidenceContradiction(f"{name}: not among the evidence")
@@ -83,8 +94,9 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
     candidate = _json(files, CANDIDATE)
     last = _check_look(files, look, rules)
     _check_rows(files, rows, look)
-    _check_demos(files, candidate)
+    check_demos(files, candidate)
     _check_trials(files)
+    _same(REPORT, "asked_with.metric", _json(files, REPORT)["asked_with"]["metric"], look.metric_digest)
     for name in ("lm", "code"):
         _same(REPORT, f"asked_with.{name}", _json(files, REPORT)["asked_with"][name], candidate[name])
     for name in (CANDIDATE, BASELINE):
@@ -94,6 +106,7 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
         "partition": last["day"],
         "candidateVersion": sha256_hex(files[CANDIDATE]),
         "baselineVersion": sha256_hex(files[BASELINE]),
+        "metric": {"name": _json(files, REPORT)["metric_name"], "digest": look.metric_digest},
         "decision": decision_record(stated(decision)),
         "holdout": {"digest": _items_digest(rows), "n": len(rows)},
         "lm": {"name": candidate["lm"]["model"], "digest": digest_of(candidate["lm"])},
@@ -105,7 +118,7 @@ def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
 def read_comparison(files: Mapping[str, bytes]) -> tuple[list[PairedItem], Rules, Look]:
     """Rows, rules and look as they were stored."""
     report = _json(files, REPORT)
-    rows = [PairedItem.from_record(json.loads(line)) for line in files[ROWS].splitlines()]
+    rows = [PairedItem.from_record(row) for row in _lines(files, ROWS)]
     return rows, Rules.from_record(report["rules"]), Look.from_record(report["look"])
 
 
@@ -117,6 +130,7 @@ def traceset_root(trainset: bytes) -> str:
 def _check_look(files: Mapping[str, bytes], look: Look, rules: Rules) -> dict[str, Any]:
     """The look is the last of the ledger's extract, and counted right; returns that look."""
     looks = _json(files, LOOKS)
+    _same(LOOKS, "number of looks", look.number, len(looks))
     _same(LOOKS, "k", [row["k"] for row in looks], list(range(1, look.number + 1)))
     last = looks[-1]
     _same(LOOKS, "baseline", last["baseline"], sha256_hex(files[BASELINE]))
@@ -132,26 +146,31 @@ def _check_look(files: Mapping[str, bytes], look: Look, rules: Rules) -> dict[st
 def _check_rows(files: Mapping[str, bytes], rows: Sequence[PairedItem], look: Look) -> None:
     """The rows are all items of the look and no others, and none of them was learnt from."""
     _same(ROWS, "items", _items_digest(rows), look.holdout_digest)
-    learnt = {json.loads(line)["cluster"] for line in files[TRAINSET].splitlines()}
+    learnt = {line["cluster"] for line in _lines(files, TRAINSET)}
     if learnt & {row.item for row in rows}:
         raise EvidenceContradiction(f"{ROWS}: has an item that is in {TRAINSET}")
 
 
-def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> None:
-    """Every demo in the program is among the demos with a trace, and those are what the weights rest on."""
-    shown = []
-    for predictor, part in candidate["state"].items():
-        inputs = [field["name"] for field in candidate["signatures"][predictor]["inputs"]]
-        shown += [cluster_of({name: demo.get(name) for name in inputs}) for demo in part["demos"]]
+def check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> None:
+    """The demos with a trace are those of the program, and what the weights rest on.
+
+    Raises:
+        EvidenceContradiction: naming the file and what is wrong in it.
+    """
     demos = _json(files, DEMOS)
-    _same(DEMOS, "contents", sorted(demo["content"] for demo in demos), sorted(shown))
+    shown = {
+        (predictor, at): demo for predictor, part in candidate["state"].items() for at, demo in enumerate(part["demos"])
+    }
+    listed = sorted([demo["predictor"], demo["position"], demo["digest"]] for demo in demos)
+    _same(DEMOS, "demos", listed, sorted([*key, demo_digest(demo)] for key, demo in shown.items()))
     facts = read_facts(files[FACTS_FILE])
     weighed = {(demo.trace_id, demo.cluster, demo.quality_ppm) for demo in facts.demos}
     _same(FACTS_FILE, "demos", weighed, {(demo["trace_id"], demo["cluster"], demo["quality_ppm"]) for demo in demos})
     _same(FACTS_FILE, "program", candidate["program"], facts.scope.program)
     arrived = {arrival.trace_id: (arrival.contributor, arrival.content) for arrival in facts.arrivals}
-    lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
-    trained = {line["trace_id"]: line for line in lines if line["side"] == "train"}
+    lines = _lines(files, TRAINSET)
+    trained = {line["trace_id"]: line for line in lines if line["side"] != "validation"}
+    contents = {line["content"] for line in lines}
     for demo in demos:
         trace_id = demo["trace_id"]
         if trace_id not in trained:
@@ -160,6 +179,21 @@ def _check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> No
             _same(TRAINSET, f"{name} of {trace_id}", demo[name], trained[trace_id][name])
         said = (demo["contributor"], demo["content"])
         _same(FACTS_FILE, f"contributor and content of {trace_id}", said, arrived.get(trace_id))
+        _check_source(demo, shown[demo["predictor"], demo["position"]], candidate, contents)
+
+
+def _check_source(
+    demo: Mapping[str, Any], shown: Mapping[str, Any], candidate: Mapping[str, Any], contents: Container[str]
+) -> None:
+    """A demo that shows the very inputs of one trace is not said to come from another.
+
+    What an inner predictor shows, and inputs of other types than were logged, are
+    no trace's own inputs: then only the compile's record says where they are from.
+    """
+    inputs = [field["name"] for field in candidate["signatures"][demo["predictor"]]["inputs"]]
+    content = cluster_of({name: shown.get(name) for name in inputs})
+    if content != demo["content"] and content in contents:
+        _same(DEMOS, f"content of {demo['trace_id']}", content, demo["content"])
 
 
 def _check_trials(files: Mapping[str, bytes]) -> None:
@@ -167,7 +201,7 @@ def _check_trials(files: Mapping[str, bytes]) -> None:
     trials = read_facts(files[FACTS_FILE]).trials
     if trials is None:
         return
-    lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
+    lines = _lines(files, TRAINSET)
     validation = {(line["cluster"], line["group"]) for line in lines if line["side"] == "validation"}
     if not validation.issuperset(trials.items):
         raise EvidenceContradiction(f"{FACTS_FILE}: trials have an item that is no validation item of {TRAINSET}")
@@ -178,7 +212,11 @@ def _items_digest(rows: Iterable[PairedItem]) -> str:
 
 
 def _json(files: Mapping[str, bytes], name: str) -> Any:
-    return json.loads(files[name])
+    return load_json(files[name], name)
+
+
+def _lines(files: Mapping[str, bytes], name: str) -> list[Any]:
+    return [load_json(line, name) for line in files[name].splitlines()]
 
 
 def _same(name: str, field: str, expected: object, found: object) -> None:

@@ -46,13 +46,12 @@ def verify_files(files: Mapping[str, bytes], policy: SignerPolicy, at: int) -> H
         raise VerificationFailed(FailureCode.BUNDLE_MALFORMED, f"there is no {BUNDLE_FILE}")
     bundle = AttestationBundle.from_bytes(files[BUNDLE_FILE])
     log = check_snapshot(Snapshot.from_bytes(files[LOG_FILE]), policy) if LOG_FILE in files else None
-    trusted, tree = (policy, None) if log is None else (log.policy, log.log)
     verified = verify_bundle(
         bundle,
         lambda digest: files.get(f"{EVIDENCE_FOLDER}/{digest}"),
-        trusted,
+        policy if log is None else log.policy,
         at=at,
-        log=tree,
+        log=log,
         recheck_decision=recheck,
     )
     return HandedOn(bundle, verified, log)

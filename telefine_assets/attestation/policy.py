@@ -118,7 +118,7 @@ class SignerPolicy:
         return tuple(signer for signer in self.signers if signer.address == address)
 
     def counts(self, address: str, index: int | None) -> bool:
-        """Whether a signature by ``address`` counts for an attestation at a log position.
+        """Whether a signature by ``address`` counts that stands at a log position.
 
         Without a position only a key counts that always was and still is good.
         """

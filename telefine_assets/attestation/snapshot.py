@@ -20,6 +20,11 @@ from telefine_assets.attribution.records import Fields, RecordError, load_json
 from telefine_assets.canonical import canonical_json
 
 LOG_FILE = "log.json"
+MAX_LOG_BYTES = 2**27
+MAX_LEAVES = 2**18
+"""Limits of a log from a file: its bytes, and its leaves, so that they have 512 bytes each."""
+# A stranger's log costs its bytes, a tenth of a millisecond a leaf, and so many signatures in vain (about a second).
+_PATIENCE = 100
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,11 @@ class Snapshot:
         try:
             fields = Fields(value, "log")
             head = SignedTreeHead.from_json(fields.child("head"))
-            leaves = tuple(_leaf(text) for text in fields.texts("leaves"))
+            texts = fields.items("leaves")
             fields.done()
+            if len(texts) > MAX_LEAVES:
+                raise RecordError("log.leaves", f"there are more than {MAX_LEAVES}")
+            leaves = tuple(_leaf(text) for text in texts)
         except RecordError as error:
             raise VerificationFailed(FailureCode.LOG_MALFORMED, str(error)) from None
         return cls(head, leaves)
@@ -65,6 +73,8 @@ class Snapshot:
         Raises:
             VerificationFailed: ``log_malformed``.
         """
+        if len(data) > MAX_LOG_BYTES:
+            raise VerificationFailed(FailureCode.LOG_MALFORMED, f"{LOG_FILE}: more than {MAX_LOG_BYTES} bytes")
         try:
             return cls.from_json(load_json(data, LOG_FILE))
         except RecordError as error:
@@ -103,25 +113,33 @@ def check_snapshot(snapshot: Snapshot, policy: SignerPolicy) -> CheckedLog:
     """Check a log: its root, who signed its head, whether it is the pinned one and contains the pinned head.
 
     Raises:
-        VerificationFailed: ``log_head_untrusted``, ``log_root_mismatch``,
+        VerificationFailed: ``log_head_untrusted``, ``log_root_mismatch``, ``log_malformed``
+            (more bad signatures in it than anybody needs to look at),
             ``log_genesis_untrusted``, ``log_stale``, ``log_inconsistent``.
     """
     head, log = snapshot.head.head, _tree(snapshot.leaves)
     expect(FailureCode.LOG_HEAD_UNTRUSTED, "log.head.origin", policy.log_origin, head.origin)
     expect(FailureCode.LOG_ROOT_MISMATCH, "log.head.size against the leaves", len(log), head.size)
     expect(FailureCode.LOG_ROOT_MISMATCH, "log.head.root against the leaves", "0x" + log.root().hex(), head.root)
-    checked = derive(snapshot.leaves, log, policy)
+    _check_pin(log, policy.head)
+    try:
+        checked = derive(snapshot.leaves, log, policy, _PATIENCE)
+    except RecordError as error:
+        raise VerificationFailed(FailureCode.LOG_MALFORMED, str(error)) from None
     expect(FailureCode.LOG_GENESIS_UNTRUSTED, "log: its first key", policy.genesis, checked.state.genesis)
     if checked.state.genesis is None:
         raise VerificationFailed(FailureCode.LOG_GENESIS_UNTRUSTED, "log: its first leaf admits no key")
     _check_signer(snapshot.head, checked.policy)
-    _check_pin(log, policy.head)
     return checked
 
 
-def derive(leaves: Sequence[bytes], log: MerkleLog, policy: SignerPolicy) -> CheckedLog:
-    """The policy with the keys and revocations that follow from the leaves."""
-    state = replay(leaves, policy.log_origin or "")
+def derive(leaves: Sequence[bytes], log: MerkleLog, policy: SignerPolicy, patience: int | None = None) -> CheckedLog:
+    """The policy with the keys and revocations that follow from the leaves.
+
+    Raises:
+        RecordError: more than ``patience`` records have a bad signature.
+    """
+    state = replay(leaves, policy.log_origin or "", patience)
     trusted = state.trusted()
     revoked = policy.revoked_uids | set(state.revoked)
     return CheckedLog(log, state, replace(policy, signers=trusted, log_keys=trusted, revoked_uids=revoked))
@@ -158,11 +176,13 @@ def _tree(leaves: Sequence[bytes]) -> MerkleLog:
     return MerkleLog(leaf_hash(leaf) for leaf in leaves)
 
 
-def _leaf(text: str) -> bytes:
+def _leaf(text: object) -> bytes:
     try:
-        leaf = bytes.fromhex(text)
+        leaf = bytes.fromhex(text) if isinstance(text, str) else None
     except ValueError:
-        raise RecordError("log.leaves", "expected leaves in hexadecimal") from None
+        leaf = None
+    if leaf is None:
+        raise RecordError("log.leaves", "expected leaves in hexadecimal")
     if leaf.hex() != text:
         raise RecordError("log.leaves", "expected lower-case hexadecimal")
     return leaf

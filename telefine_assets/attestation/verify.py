@@ -19,6 +19,7 @@ from telefine_assets.attestation.checks import (
     check_decision,
     check_identity,
     check_log,
+    check_log_is_there,
     check_standing,
     check_weights,
     fetch_evidence,
@@ -28,9 +29,9 @@ from telefine_assets.attestation.cosigning import check_threshold, read_cosignat
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.eas_schema import AttestationData
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
-from telefine_assets.attestation.log import MerkleLog
 from telefine_assets.attestation.log_receipt import LogReceipt
 from telefine_assets.attestation.policy import SignerPolicy
+from telefine_assets.attestation.snapshot import CheckedLog
 from telefine_assets.attestation.statement import evidence_digest, parse_statement
 from telefine_assets.attribution.records import RecordError
 from telefine_assets.attribution.weights import WeightTable
@@ -78,7 +79,7 @@ def verify(
     *,
     at: int,
     cosignatures: Sequence[Any] = (),
-    log: MerkleLog | None = None,
+    log: CheckedLog | None = None,
     recheck_decision: DecisionRecheck | None = None,
     payout_root: Callable[[WeightTable], str] | None = None,
 ) -> VerifiedAttestation:
@@ -92,7 +93,8 @@ def verify(
         receipt: the log's receipt, as JSON; None without one.
         at: the time to judge expiry by, seconds since 1970 UTC.
         cosignatures: further attesters' signatures, as JSON.
-        log: the whole log, if it is at hand; it is the policy's.
+        log: the whole log, if it is at hand; it is the policy's. Required with a pinned
+            head, and for cosignatures to count.
         recheck_decision: recomputes the decision from the evidence. Without
             it the decision stands as signed, and the result says so.
         payout_root: gives the payout root of the recomputed weights;
@@ -104,6 +106,7 @@ def verify(
     Raises:
         VerificationFailed: with the code of the first check that failed.
     """
+    check_log_is_there(policy, log)
     parsed = _parse(FailureCode.MALFORMED_ENVELOPE, Envelope.from_json, envelope)
     check_identity(parsed, policy)
     check_standing(parsed, policy, at)
@@ -113,7 +116,8 @@ def verify(
     check_claim(data, claim)
     proof = None if receipt is None else _parse(FailureCode.LOG_RECEIPT_MALFORMED, LogReceipt.from_json, receipt)
     log_index = check_log(parsed, proof, policy, log)
-    signers = check_threshold(parsed, read_cosignatures(cosignatures, parsed), policy, log_index)
+    logged = {} if log is None else log.state.cosigned
+    signers = check_threshold(parsed, read_cosignatures(cosignatures, parsed), policy, log_index, logged)
     files = fetch_evidence(claim, evidence)
     weights = check_weights(claim, files, policy)
     expect(
@@ -140,7 +144,7 @@ def verify_bundle(
     policy: SignerPolicy,
     *,
     at: int,
-    log: MerkleLog | None = None,
+    log: CheckedLog | None = None,
     recheck_decision: DecisionRecheck | None = None,
     payout_root: Callable[[WeightTable], str] | None = None,
 ) -> VerifiedAttestation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from telefine_assets.attribution.addresses import resolve_contributor
 from telefine_assets.attribution.receiving import logged_of
@@ -12,15 +12,34 @@ from telefine_assets.attribution.records import Fields, RecordError
 from telefine_assets.attribution.submissions import LoggedSubmission, Scope, check_submission
 from telefine_assets.attribution.usage import UNSIGNED, Arrival
 from telefine_assets.ledger.records import SubmissionRow
-from telefine_assets.traces.records import CleanedTrace
 
 Lookup = Callable[[Collection[str]], list[SubmissionRow]]
 """The logged submissions for some trace digests (``ledger.submissions.Submissions.of_traces``)."""
 Unsigned = Literal["paid", "escrow"]
 """What becomes of a cluster that nobody signed for."""
 
+LOGGED = "submission:"
+"""What the name of an arrival begins with that is a submission in the log; its position follows."""
+
 # Times are JSON integers here; canonical JSON refuses those beyond 2**53.
 _LAST_MS = 2**53 - 1
+
+
+class Given(Protocol):
+    """The part of a cleaned trace that is read here (``traces.records.CleanedTrace``)."""
+
+    @property
+    def trace_id(self) -> str: ...  # noqa: D102
+    @property
+    def cluster(self) -> str: ...  # noqa: D102
+    @property
+    def content(self) -> str: ...  # noqa: D102
+    @property
+    def arrival_ms(self) -> int: ...  # noqa: D102
+    @property
+    def contributor(self) -> str | None: ...  # noqa: D102
+    @property
+    def contributor_reason(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -31,21 +50,31 @@ class Register:
     lookup: Lookup
     unsigned: Unsigned = "paid"
 
-    def arrivals(self, traces: Iterable[CleanedTrace]) -> list[Arrival]:
-        """The arrivals of traces, each with the submission that its own contributor signed, if he did.
+    def arrivals(self, traces: Iterable[Given]) -> list[Arrival]:
+        """The arrivals of traces, and of whatever was signed for their contents.
 
         Only what was logged counts, whatever a trace's tag holds: the log is
-        what says who was first.
+        what says who was first. A trace has the submission that its own
+        contributor signed. Somebody else's for the same content is an arrival by
+        itself, since a tag may be written over, and the trace that it came with
+        may have left the window.
         """
-        digests = [(trace, self.scope.trace_digest(trace.content)) for trace in traces]
-        rows = self.lookup({digest for _, digest in digests})
-        signed = {(row.entry.trace_digest, row.entry.contributor): logged_of(row) for row in rows}
+        given = list(traces)
+        signed = {(content, each.contributor): each for content, each in self.signed(trace.content for trace in given)}
+        own = {(trace.content, trace.contributor or "") for trace in given}
+        cluster_of = {trace.content: trace.cluster for trace in given}
         return [
-            _arrival(trace, signed.get((digest, trace.contributor or "")), self.unsigned) for trace, digest in digests
+            *(_arrival(trace, signed.get((trace.content, trace.contributor or "")), self.unsigned) for trace in given),
+            *(_logged(cluster_of[key[0]], key[0], each) for key, each in signed.items() if key not in own),
         ]
 
+    def signed(self, contents: Iterable[str]) -> list[tuple[str, LoggedSubmission]]:
+        """Everything that was signed for some contents and logged: (content, submission), by position."""
+        content_of = {self.scope.trace_digest(content): content for content in contents}
+        return [(content_of[row.entry.trace_digest], logged_of(row)) for row in self.lookup(content_of.keys())]
 
-def _arrival(trace: CleanedTrace, submission: LoggedSubmission | None, unsigned: Unsigned) -> Arrival:
+
+def _arrival(trace: Given, submission: LoggedSubmission | None, unsigned: Unsigned) -> Arrival:
     reason = trace.contributor_reason
     if submission is None and unsigned == "escrow":
         reason = reason or UNSIGNED
@@ -54,12 +83,23 @@ def _arrival(trace: CleanedTrace, submission: LoggedSubmission | None, unsigned:
     )
 
 
+def _logged(cluster: str, content: str, submission: LoggedSubmission) -> Arrival:
+    name = f"{LOGGED}{submission.position}"
+    return Arrival(cluster, name, submission.contributor, None, submission.received_ms, content, submission)
+
+
 def verify_arrivals(arrivals: Iterable[Arrival], scope: Scope) -> None:
-    """Check every signature again, each once.
+    """Check every signature again, each once, and that what was signed is a trace's content.
 
     Raises:
         SubmissionRefused: a submission does not hold for its trace.
+        RecordError: an arrival of the log is of a content that no trace of its cluster has.
     """
+    arrivals = list(arrivals)
+    contents = {(each.cluster, each.content) for each in arrivals if not each.trace_id.startswith(LOGGED)}
+    for each in arrivals:
+        if (each.cluster, each.content) not in contents:
+            raise RecordError("arrivals.content", f"{each.trace_id}: no trace of its cluster has this content")
     signed = {
         (arrival.submission, arrival.content or "", resolve_contributor(arrival.contributor).address)
         for arrival in arrivals

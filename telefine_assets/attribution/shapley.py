@@ -122,6 +122,20 @@ class ShapleyWeights:
     within_noise: tuple[str, ...]
 
 
+def coalition_count(players: int, rules: ShapleyRules) -> int:
+    """How many coalitions are asked for so many players, one or more; none of them is listed.
+
+    Raises:
+        AttributionError: the budget is too small for so many players.
+    """
+    if rules.budget < least_budget(players):
+        raise AttributionError(
+            f"budget: {players} clusters need {least_budget(players)} coalitions or more, found {rules.budget}. "
+            "Raise it, or weigh by usage."
+        )
+    return 2**players if _method(players, rules) == EXACT else 2 + 2 * ((rules.budget - 2) // 2)
+
+
 def coalitions(players: Iterable[str], rules: ShapleyRules) -> list[frozenset[str]]:
     """What has to be asked to value the players, each coalition once; the empty and the full one come first.
 
@@ -134,11 +148,7 @@ def coalitions(players: Iterable[str], rules: ShapleyRules) -> list[frozenset[st
     names = sorted(set(players))
     if not names:
         return []
-    if rules.budget < least_budget(len(names)):
-        raise AttributionError(
-            f"budget: {len(names)} clusters need {least_budget(len(names))} coalitions or more, found {rules.budget}. "
-            "Raise it, or weigh by usage."
-        )
+    coalition_count(len(names), rules)
     return [_named(mask, names) for mask in _masks(_method(len(names), rules), len(names), rules)]
 
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from telefine_assets.attribution.receiving import logged_of
 from telefine_assets.attribution.trail_codes import CREDITED, MEANINGS, Code, best
 from telefine_assets.attribution.trail_days import DayRecords, Share, read_days
 from telefine_assets.attribution.usage import Arrival
@@ -125,23 +124,10 @@ class Trail:
 
     def _owners(self, wallet: str, clusters: Collection[str], days: Sequence[str]) -> Owners:
         arrived: dict[str, list[Arrival]] = {cluster: [] for cluster in clusters}
-        for day in days:
-            for arrival in self._arrivals(kept_of(self.stored, day, "cluster", clusters)):
-                arrived[arrival.cluster].append(arrival)
+        kept = [each for day in days for each in kept_of(self.stored, day, "cluster", clusters)]
+        for arrival in self.register.arrivals(kept):
+            arrived[arrival.cluster].append(arrival)
         return Owners(wallet, read_days(self.stored.records, self.stored.program), arrived)
-
-    def _arrivals(self, kept: Sequence[Kept]) -> Iterator[Arrival]:
-        """Traces with what their own contributors signed for them, as ``Register.arrivals`` joins them."""
-        digests = [self.register.scope.trace_digest(each.content) for each in kept]
-        rows = self.register.lookup(set(digests))
-        signed = {(row.entry.trace_digest, row.entry.contributor): row for row in rows}
-        for each, digest in zip(kept, digests, strict=True):
-            row = signed.get((digest, each.contributor or ""))
-            yield Arrival(
-                *(each.cluster, each.trace_id, each.contributor, each.contributor_reason, each.arrival_ms),
-                content=each.content,
-                submission=None if row is None else logged_of(row),
-            )
 
 
 class Owners:

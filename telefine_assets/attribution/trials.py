@@ -20,17 +20,28 @@ from telefine_assets.attribution.shapley import (
     PlayerValue,
     ShapleyRules,
     ShapleyValues,
+    coalition_count,
     coalitions,
     root,
     shapley_values,
 )
+from telefine_assets.attribution.usage import AttributionError
 from telefine_assets.attribution.weights import FULL_PPM
 
 LEAST_BATCHES = 20
 """With fewer, the spread between them says too little."""
 MOST_BATCHES = 50
-T_PPM = 1_729_000
-"""One-sided 5 % point of Student's t with 19 degrees of freedom, the fewest that there are, in millionths."""
+MOST_BUDGET = 10_000
+"""Coalitions: what a stranger's file may make a verifier work through."""
+T_PPM = {
+    1: 1_730_000, 2: 2_094_000, 3: 2_295_000, 4: 2_434_000, 6: 2_626_000, 8: 2_759_000,
+    12: 2_944_000, 16: 3_074_000, 24: 3_255_000, 32: 3_383_000, 48: 3_562_000, 64: 3_688_000,
+}  # fmt: skip
+"""One-sided 5 % points, shared out over so many players (Bonferroni), of Student's t in millionths.
+
+With 19 degrees of freedom, the fewest that there are: ``scipy.stats.t.ppf(1 - 0.05 / players, 19)``, rounded up.
+Many demos that do nothing are many chances to look as if they did.
+"""
 
 Score = int | None
 Ask = Callable[[frozenset[str]], Sequence[Score]]
@@ -66,7 +77,8 @@ class Trials:
         names = [cluster for cluster, _ in self.items]
         if len(set(names)) != len(names):
             raise RecordError("trials.items", "must be given once each")
-        if len(self.scores) != len(coalitions(self.players, self.rules)):
+        # Told by numbers alone: a stranger's budget must not make a verifier list what it allows.
+        if len(self.scores) != coalition_count(len(self.players), self.rules):
             raise RecordError("trials.scores", "must be those of the coalitions that players and rules give")
         if any(len(row) != len(self.items) for row in self.scores):
             raise RecordError("trials.scores", f"must have {len(self.items)} scores for each coalition")
@@ -92,11 +104,13 @@ class Trials:
 
         Raises:
             RecordError: a field is missing, unknown or wrong.
+            AttributionError: more players than can be valued.
         """
         fields = Fields(value, "trials")
+        players = fields.texts("players")
         trials = cls(
-            players=fields.texts("players"),
-            rules=rules_of(fields.integer("budget", 64, _MAX), fields.integer("seed", 0, _MAX)),
+            players=players,
+            rules=rules_of(fields.integer("budget", 64, MOST_BUDGET), fields.integer("seed", 0, _MAX), len(players)),
             items=tuple(_item(each) for each in fields.items("items")),
             scores=tuple(tuple(_score(each) for each in _row(row)) for row in fields.items("scores")),
         )
@@ -104,25 +118,39 @@ class Trials:
         return trials
 
 
-def rules_of(budget: int, seed: int) -> ShapleyRules:
-    """The rules of trials: answers repeat themselves, and a value must exceed what other items may have given."""
-    return ShapleyRules(budget, seed, noise_ppm=0, z_ppm=T_PPM)
+def rules_of(budget: int, seed: int, players: int) -> ShapleyRules:
+    """The rules of trials: answers repeat themselves, and a value must exceed what other items may have given.
+
+    Raises:
+        AttributionError: too many players, or too large a budget.
+    """
+    if players > max(T_PPM) or budget > MOST_BUDGET:
+        raise AttributionError(
+            f"{players} clusters, {budget} coalitions: at most {max(T_PPM)} and {MOST_BUDGET} can be valued. "
+            "Weigh by usage."
+        )
+    return ShapleyRules(budget, seed, noise_ppm=0, z_ppm=T_PPM[min(step for step in T_PPM if step >= players)])
 
 
 def hold(
-    players: Iterable[str], rules: ShapleyRules, items: Sequence[tuple[str, str]], ask: Ask, progress: Progress
+    players: Iterable[str], budget: int, seed: int, items: Sequence[tuple[str, str]], ask: Ask, progress: Progress
 ) -> Trials:
     """Have every coalition answer the items.
 
     Args:
         players: clusters of the program's demos, in any order, repeats allowed.
-        rules: which coalitions are asked.
+        budget: at most so many coalitions are asked.
+        seed: of the draw of coalitions.
         items: (content cluster, group) of each validation item.
         ask: gives a coalition's scores in the order of the items. A model that
             does not answer must raise, not score.
         progress: told how many coalitions have answered, of how many.
+
+    Raises:
+        AttributionError: too many players for the budget, or at all.
     """
     names = tuple(sorted(set(players)))
+    rules = rules_of(budget, seed, len(names))
     asked = coalitions(names, rules)
     scores: list[tuple[Score, ...]] = []
     for coalition in asked:

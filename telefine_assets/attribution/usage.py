@@ -161,6 +161,11 @@ def _check_arrival(arrival: Arrival) -> None:
             f"arrivals: reason of trace {arrival.trace_id}: expected a code such as 'missing', "
             f"found {arrival.reason!r}."
         )
+    if arrival.reason not in (None, UNSIGNED) and _wallet(arrival) is not None:
+        raise AttributionError(
+            f"arrivals: trace {arrival.trace_id}: its contributor is a wallet, the reason says {arrival.reason}. "
+            "Leave the reason out."
+        )
     if arrival.submission and arrival.submission.contributor != _wallet(arrival):
         raise AttributionError(
             f"arrivals: trace {arrival.trace_id}: {arrival.submission.contributor} signed for it, the trace is of "

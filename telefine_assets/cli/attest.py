@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telefine_assets.cli import attest_cosign, attest_log
+from telefine_assets.cli.attest_shared import refuse
+from telefine_assets.cli.shared import short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def verify(
     ] = None,
     pin: Annotated[
         Path | None,
-        typer.Option(help="Your own policy: used if it is there; kept at the newest head of the log on success."),
+        typer.Option(help="Your own policy: used if it is there; kept at what the newest log says on success."),
     ] = None,
 ) -> None:
     """Verify an attestation offline, from its own evidence and the log beside it.
@@ -49,14 +51,16 @@ def verify(
         trusted = read_policy(source) if source else policy_among(files)
         found = verify_files(files, trusted, int(time.time()))
     except VerificationFailed as failure:
-        typer.echo(f"not valid: {failure}", err=True)
-        raise typer.Exit(1) from None
+        raise refuse("not valid", failure) from None
+    pinned = None if pin is None else _keep(pin, found)
     _print(found)
     if source is None:
         typer.echo("  note        the policy came with the attestation: compare its first key with the one you know")
     _print_unchecked(found, trusted)
-    if pin is not None:
-        _keep(pin, trusted, found, is_new=own is None)
+    if pinned is not None:
+        typer.echo(f"  pinned      {pinned} leaves, in {pin}")
+    if pinned is not None and own is None:
+        typer.echo("  note        trust on first use: from now on a log that is shorter or rewritten is refused")
 
 
 def _print(found: HandedOn) -> None:
@@ -67,10 +71,11 @@ def _print(found: HandedOn) -> None:
     for each in verified.signers:
         if each != verified.signer:
             typer.echo(f"  and by      {each}")
-    typer.echo(f"  program     {claim.program} {claim.candidate_version[:12]}, day {claim.partition}")
+    typer.echo(f"  program     {short(claim.program)} {claim.candidate_version[:12]}, day {claim.partition}")
     typer.echo(
         f"  claims      +{decision.delta_ppm / 10_000:.2f} pp on {decision.n} held-out items "
-        f"(at least {decision.lower_ppm / 10_000:.2f} pp), p {decision.p} below {decision.alpha}: {decision.grade}"
+        f"(at least {decision.lower_ppm / 10_000:.2f} pp), p {short(decision.p)} below {short(decision.alpha)}: "
+        f"{short(decision.grade)}"
     )
     typer.echo(f"  pays        {len(verified.weights.lines)} wallets, {verified.weights.escrow_ppm} ppm in escrow")
     typer.echo("  decided again from the per-item results; weights computed again from the demos")
@@ -90,17 +95,20 @@ def _print_unchecked(found: HandedOn, policy: SignerPolicy) -> None:
         typer.echo(f"  log         contains the {policy.head.size} leaves that were pinned")
 
 
-def _keep(pin: Path, policy: SignerPolicy, found: HandedOn, is_new: bool) -> None:
-    """Write the policy with the newest head."""
+def _keep(pin: Path, found: HandedOn) -> int:
+    """Write the policy with the newest head, and what the log says up to it of keys and revocations; returns its size.
+
+    Raises:
+        TelefineError: there is no log, hence no head.
+    """
     from telefine_assets.attestation.policy_file import policy_bytes
     from telefine_assets.cli.payouts_shared import replace_file
 
     if found.log is None:
         raise TelefineError("there is no log.json beside the attestation, hence no head to pin; export it again")
-    replace_file(pin, policy_bytes(replace(policy, head=found.log.pin())))
-    typer.echo(f"  pinned      {len(found.log.log)} leaves, in {pin}")
-    if is_new:
-        typer.echo("  note        trust on first use: from now on a log that is shorter or rewritten is refused")
+    head = found.log.pin()
+    replace_file(pin, policy_bytes(replace(found.log.policy, head=head)))
+    return head.size
 
 
 @app.command()

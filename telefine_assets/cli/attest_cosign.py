@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from telefine_assets.cli.attest_shared import (
     evidence_of,
     ledger_of,
     record_of,
+    refuse,
     signer_of,
     trust_of,
     without_threshold,
@@ -28,7 +30,7 @@ def cosign(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the cosignature.")],
     policy: Annotated[Path, typer.Option(help="Whom you trust: your own policy.json, not the one that came along.")],
 ) -> None:
-    """Verify an exported attestation completely, then sign it with your own key.
+    """Verify an exported attestation completely, with the whole log, then sign it with your own key.
 
     Needs no deployment: of the settings only the signer's are read. Give the file
     to whoever keeps the attestation, for: telefine attest add-cosignature FILE
@@ -37,7 +39,7 @@ def cosign(
     from telefine_assets.attestation.cosigning import cosign as sign
     from telefine_assets.attestation.cosigning import cosignature_file
     from telefine_assets.attestation.eas import Envelope
-    from telefine_assets.attestation.failures import VerificationFailed
+    from telefine_assets.attestation.failures import FailureCode, VerificationFailed
     from telefine_assets.attestation.handed_on import verify_files
     from telefine_assets.attestation.policy_file import read_policy
     from telefine_assets.cli.payouts_shared import write_once
@@ -46,15 +48,17 @@ def cosign(
     trusted = read_policy(policy)
     try:
         found = verify_files(read_bundle(file), without_threshold(trusted), int(time.time()))
+        if found.log is None:
+            raise VerificationFailed(FailureCode.LOG_MISSING, "there is no log.json: it may have been revoked since")
     except VerificationFailed as failure:
-        typer.echo(f"not valid, not signed: {failure}", err=True)
-        raise typer.Exit(1) from None
+        raise refuse("not valid, not signed", failure) from None
     signer = signer_of(load_signer_settings())
-    judged = trusted if found.log is None else found.log.policy
-    if not judged.counts(signer.address, found.verified.log_index) or signer.address == found.verified.signer:
+    judged = replace(found.log.policy, required=trusted.required, attesters=trusted.attesters)
+    # Its leaf would be the next one of the log.
+    if not judged.counts(signer.address, len(found.log.log)) or signer.address == found.verified.signer:
         raise TelefineError(
             f"{signer.address} would not count under attestation {found.verified.uid}: its key must be another than "
-            "the attester's, and good in the log where the attestation stands (telefine attest admit)"
+            "the attester's, good at the end of the log (telefine attest admit), and one of the policy's attesters"
         )
     envelope = Envelope.from_json(found.bundle.envelope)
     write_once(output, cosignature_file(found.verified.uid, sign(envelope, signer)))
@@ -63,11 +67,15 @@ def cosign(
 def add_cosignature(
     file: Annotated[Path, typer.Argument(help="What telefine attest cosign wrote.")], yes: Yes = False
 ) -> None:
-    """Take in another attester's signature; materialise the day's attestation again afterwards."""
+    """Take in another attester's signature, as a leaf of the log.
+
+    Materialise the day's attestation again afterwards.
+    """
     from telefine_assets.attestation.attesting import reverify
     from telefine_assets.attestation.bundle import AttestationBundle
-    from telefine_assets.attestation.cosigning import read_cosignature_file
+    from telefine_assets.attestation.cosigning import cosignature_leaf, read_cosignature_file
     from telefine_assets.attestation.eas import Envelope
+    from telefine_assets.attestation.log import leaf_hash
     from telefine_assets.ledger.cosignatures import Cosignatures
     from telefine_assets.settings import load_settings
 
@@ -80,15 +88,14 @@ def add_cosignature(
     cosignature.check(envelope)
     trust = trust_of(settings, ledger)
     now = trust.log()
-    # Good at the attestation's place, and still: what a retired key signs late may be a thief's.
-    if (
-        cosignature.signer not in now.state.good
-        or cosignature.signer == envelope.signer
-        or not now.policy.counts(cosignature.signer, record["log_index"])
-    ):
+    # Its leaf is the log's next one, where the key must be good: what a retired key signs late may be a thief's.
+    if cosignature.signer == envelope.signer or not now.policy.counts(cosignature.signer, len(now.log)):
         raise TelefineError(f"{cosignature.signer} does not count under attestation {uid}; see: telefine attest keys")
     asked(f"Add the signature of {cosignature.signer} to attestation {uid}?", yes)
     entry = audit_entry(cosignature.signer, "cosigned", uid, log=settings.deployment)
+    leaf = cosignature_leaf(uid, cosignature)
+    # Before the ledger's row, so that whoever is interrupted here has only to do it again.
+    trust.leaves.append("0x" + leaf_hash(leaf).hex(), leaf)
     vrs = (cosignature.signature.v, cosignature.signature.r, cosignature.signature.s)
     added = Cosignatures(ledger).add(uid, cosignature.signer, vrs, (entry, datetime.now(UTC)))
     typer.echo(f"{uid}: {'signed' if added else 'was signed already'} by {cosignature.signer}")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telefine_assets.cli.shared import short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
+    from telefine_assets.attestation.failures import VerificationFailed
     from telefine_assets.attestation.policy import SignerPolicy
     from telefine_assets.attestation.signatures import Signer
     from telefine_assets.attestation.trust import Trust
@@ -80,6 +82,12 @@ def record_of(settings: Settings, uid: str, program: str | None = None) -> Mappi
 def without_threshold(policy: SignerPolicy) -> SignerPolicy:
     """The same policy for whoever is about to add a signature: one is enough until then."""
     return replace(policy, required=1, attesters=frozenset())
+
+
+def refuse(what: str, failure: VerificationFailed) -> typer.Exit:
+    """Say what is wrong; the detail is a stranger's, and may be long."""
+    typer.echo(f"{what}: {short(str(failure), 2000)}", err=True)
+    return typer.Exit(1)
 
 
 def asked(question: str, yes: bool) -> None:

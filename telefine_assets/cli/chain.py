@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli.payouts_shared import STAGE, Place, attested, opened
+from telefine_assets.cli.payouts_shared import STAGE, Place, TokenName, attested, opened
 from telefine_assets.cli.shared import Program
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
+    from telefine_assets.ledger.records import Token
     from telefine_assets.onchain.node import Node
     from telefine_assets.onchain.sender import Sender
     from telefine_assets.onchain.sending import Prepared, Records
@@ -69,6 +70,7 @@ def anchor(
 
 @app.command()
 def set_root(
+    token: TokenName = None,
     program: Program = None,
     rpc_url: RpcUrl = None,
     send: Send = False,
@@ -85,23 +87,22 @@ def set_root(
     Example: telefine chain set-root --send
     """
     from telefine_assets.onchain.steps import PublishRoot, checked_root
-    from telefine_assets.payouts.exports import checked_claims
 
     place = opened(program)
-    root = checked_root(checked_claims(place.payout(None)), place.payouts().totals_before(place.name, None))
+    paid_in = place.token(token)
+    root = checked_root(place.claims(None, paid_in))
     node = _connected(place.settings, rpc_url)
-    step = PublishRoot(node, _distributor(place), place.program.payout.token_decimals, root, _roots(place))
+    step = PublishRoot(node, _distributor(place), paid_in, root, _roots(place, paid_in))
     _take(node, step, place, _How(send, yes, keystore, password_file, timeout))
 
 
 @app.command()
-def status(program: Program = None, rpc_url: RpcUrl = None) -> None:
+def status(token: TokenName = None, program: Program = None, rpc_url: RpcUrl = None) -> None:
     """Show what the chain says: which attestations are anchored, which root is in force, what is left to claim.
 
     Example: telefine chain status
     """
     from telefine_assets.onchain.steps import Anchor, distributor_lines
-    from telefine_assets.payouts.exports import checked_claims
 
     place = opened(program)
     node = _connected(place.settings, rpc_url)
@@ -112,8 +113,8 @@ def status(program: Program = None, rpc_url: RpcUrl = None) -> None:
     if place.name not in place.settings.chain.distributors:
         typer.echo(f"  {place.name} has no distributor (chain.distributors)")
         return
-    claims, decimals = checked_claims(place.payout(None)), place.program.payout.token_decimals
-    for line in distributor_lines(node, _distributor(place), decimals, claims):
+    paid_in = place.token(token)
+    for line in distributor_lines(node, _distributor(place), paid_in, place.claims(None, paid_in)):
         typer.echo(f"  {line}")
 
 
@@ -218,10 +219,12 @@ def _uid(place: Place, wanted: str) -> str:
     raise TelefineError(f"{place.name} has no attestation {wanted}; see `telefine chain status`")
 
 
-def _roots(place: Place) -> set[str]:
-    """The roots of all stored payouts."""
-    found = {place.records.read(place.name, STAGE, day)["root"] for day in _days(place, STAGE)}
-    return found - {None}
+def _roots(place: Place, token: Token) -> set[str]:
+    """The roots of all stored payouts of a token."""
+    from telefine_assets.payouts.token import of_token
+
+    records = (place.records.read(place.name, STAGE, day) for day in _days(place, STAGE))
+    return {record["root"] for record in of_token(records, token)}
 
 
 def _days(place: Place, stage: str) -> list[str]:

@@ -15,6 +15,7 @@ from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.attribution.trail_summary import Summary
+    from telefine_assets.ledger.records import Token
 
 app = typer.Typer(no_args_is_help=True, help="Who gave traces, what became of them, and what they earned.")
 
@@ -35,7 +36,7 @@ def list_all(
     from telefine_assets.attribution.trail_summary import all_of
 
     place = opened(program)
-    earned = place.payouts().totals_before(place.name, None)
+    earned = place.payouts().totals_before(place.name, place.token(), None)
     found = all_of(place.records, place.name, earned)
     if as_json:
         fields = ("who", "given", "kept", "earned")
@@ -57,14 +58,14 @@ def show(address: Address, program: Program = None, as_json: AsJson = False) -> 
     from telefine_assets.attribution.trail_summary import summary_of
 
     place, wallet = opened(program), _wallet(address)
-    earned = place.payouts().totals_before(place.name, None).get(wallet, 0)
+    earned = place.payouts().totals_before(place.name, place.token(), None).get(wallet, 0)
     found = summary_of(place.records, place.name, wallet, earned)
     if not found.known:
         raise _unknown(wallet, place.name, place.program.cleaning.contributor_tag)
     if as_json:
         _print(found.to_record())
     else:
-        _show(found)
+        _show(found, place.token())
 
 
 @app.command()
@@ -175,7 +176,7 @@ def _unknown(wallet: str, program: str, tag: str) -> TelefineError:
     )
 
 
-def _show(found: Summary) -> None:
+def _show(found: Summary, token: Token) -> None:
     dropped = ", ".join(f"{count} {rule}" for rule, count in found.dropped.items())
     typer.echo(found.who)
     typer.echo(f"  given     {found.given} traces on cleaned days")
@@ -183,7 +184,8 @@ def _show(found: Summary) -> None:
     typer.echo(f"  dropped   {found.given - found.kept}" + (f" ({dropped})" if dropped else ""))
     if found.misspelt:
         typer.echo(f"  misspelt  {found.misspelt} traces with a wrong checksum in the tag: their share is in escrow")
-    typer.echo(f"  earned    {found.earned} smallest units, ever; the proof: telefine payouts proof {found.who}")
+    typer.echo(f"  earned    {found.earned} smallest units of {token}, ever")
+    typer.echo(f"            the proof: telefine payouts proof {found.who}")
     if found.days:
         print_table(
             ("day", "candidate", "weight (ppm)", "demos", "outcome", "amount", "attestation"),

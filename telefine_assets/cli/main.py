@@ -15,17 +15,27 @@ import typer
 
 from telefine_assets.cli import (
     attest,
+    bench,
     chain,
     config,
     contributors,
     deltaone,
     demo,
+    doctor,
     evidence,
+    init,
+    keys,
     payouts,
     programs,
+    run,
+    schedule,
+    serve,
+    spool,
+    status,
     submissions,
     traces,
 )
+from telefine_assets.cli.shared import plain
 from telefine_assets.errors import TelefineError
 
 app = typer.Typer(
@@ -40,11 +50,21 @@ app.add_typer(programs.app, name="programs")
 app.add_typer(deltaone.app, name="deltaone")
 app.add_typer(attest.app, name="attest")
 app.add_typer(submissions.app, name="submissions")
+app.add_typer(spool.app, name="spool")
 app.add_typer(contributors.app, name="contributors")
 app.add_typer(payouts.app, name="payouts")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(chain.app, name="chain")
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(keys.app, name="keys")
 app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.command("stop")(run.stop)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
+app.command("serve")(serve.serve)
 
 
 def told(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +75,7 @@ def told(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*arguments, **options)
         except TelefineError as error:
-            typer.echo(f"telefine: {error}", err=True)
+            typer.echo(f"telefine: {plain(str(error))}", err=True)
             sys.exit(1)
 
     return wrapped

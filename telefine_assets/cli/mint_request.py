@@ -14,6 +14,7 @@ from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.verify import VerifiedAttestation
+    from telefine_assets.attribution.weights import WeightTable
     from telefine_assets.deltaone.records import Decision
     from telefine_assets.payouts.mint_file import MintFile
     from telefine_assets.payouts.preflight import Problem
@@ -47,7 +48,8 @@ def write(
 
     What is the same for every request stands in the settings, under payout.mint.
     The deadline is signed with all the rest and stays as it is in the file.
-    Refuses, with codes, what the contract would refuse whatever its state.
+    Refuses, with codes, what the contract would refuse whatever its state, and
+    an attestation that is paid for by nothing, or by another mint request.
     """
     from telefine_assets.payouts.mint_file import MintFile
     from telefine_assets.payouts.mint_request import benchmark_spec_hash
@@ -74,7 +76,9 @@ def write(
     request = mint_request(verified, _decision(place, verified), terms)
     _refuse(preflight(request, Chain(), int(time.time())))
     file = MintFile(request)
-    _print(file)
+    _require_only(place, file)
+    _print(file, verified.weights)
+    _tell_of_tree(place, verified)
     for line in verified.weights.lines:
         if line.address not in {each.wallet for each in request.contributors}:
             typer.echo(
@@ -91,18 +95,24 @@ def sign(
 ) -> None:
     """Add this deployment's signature to a mint request, after verifying the attestation that it rests on.
 
-    Scores, commitments and weights must be those of our own stored evidence.
+    Scores, commitments and weights must be those of our own stored evidence, and
+    the terms those that the settings name under payout.mint. The first request
+    that is signed for an attestation is its only one, for ever.
     """
     from telefine_assets.payouts.preflight import Chain, preflight
 
     place, found = opened(program), _read(file)
     _refuse(preflight(found.request, Chain(), int(time.time())))
-    _same_as_ours(place, found)
-    _print(found)
+    verified = _same_as_ours(place, found)
+    _require_only(place, found)
+    _print(found, verified.weights)
+    _tell_of_tree(place, verified)
     if not yes:
         typer.echo("dry run: nothing signed; sign with --yes")
         return
-    signed = found.signed_by(place.signer())
+    signer = place.signer()
+    place.mint_requests().record(verified.uid, found.request.digest)
+    signed = found.signed_by(signer)
     replace_file(file, signed.to_bytes())
     typer.echo(f"{file}: signed by {', '.join(signed.signers)}")
 
@@ -178,20 +188,38 @@ def _decision(place: Place, verified: VerifiedAttestation) -> Decision:
     return Decision.from_record(json.loads(place.evidence.get(digest))["decision"])
 
 
-def _same_as_ours(place: Place, file: MintFile) -> None:
-    """Refuse to sign what our own evidence does not say."""
-    from telefine_assets.payouts.minting import require_faithful
+def _same_as_ours(place: Place, file: MintFile) -> VerifiedAttestation:
+    """Refuse to sign what our own evidence and settings do not say."""
+    from telefine_assets.payouts.minting import require_faithful, require_terms
 
     uid = file.request.payload.anchors.attestation_hash
     for day in place.records.days(place.name, "attestations"):
         if place.records.read(place.name, "attestations", day)["uid"] == uid:
             verified = attested(place, day)
-            return require_faithful(file.request, verified, _decision(place, verified))
+            require_faithful(file.request, verified, _decision(place, verified))
+            require_terms(file.request, verified.weights, place.program.payout.mint)
+            return verified
     raise TelefineError(f"{place.name} has no attestation {uid}; choose the right program with --program")
 
 
-def _print(file: MintFile) -> None:
+def _require_only(place: Place, file: MintFile) -> None:
+    """Refuse a request for what is not paid for, or beside another one."""
+    place.mint_requests().require(file.request.payload.anchors.attestation_hash, file.request.digest)
+
+
+def _tell_of_tree(place: Place, verified: VerifiedAttestation) -> None:
+    paid = place.payouts().of(verified.uid)
+    if paid is not None:
+        typer.echo(f"  note: the cumulative tree pays for this attestation too, {paid.pool} smallest units")
+        typer.echo(f"  of {paid.token}; what is minted comes on top of it")
+
+
+def _print(file: MintFile, weights: WeightTable | None = None) -> None:
+    """Print a request; only with the attested weights is it known who holds the escrow."""
+    from telefine_assets.payouts.minting import escrow_wallet_of
+
     request = file.request
+    escrow = escrow_wallet_of(request, weights) if weights else None
     payload = request.payload
     typer.echo(f"mint request {request.digest}")
     typer.echo(f"  model        {request.model_id}, chain {request.chain_id}, contract {request.verifying_contract}")
@@ -199,7 +227,9 @@ def _print(file: MintFile) -> None:
     typer.echo(f"  attestation  {payload.anchors.attestation_hash}")
     typer.echo(f"  deadline     {payload.deadline}")
     for place, each in enumerate(request.contributors):
-        typer.echo(f"  {each.wallet}  {each.weight:>5} bps{', and what rounding leaves' if place == 0 else ''}")
+        label = ", and what rounding leaves" if place == 0 else ""
+        label += ", in escrow: what unresolved contributors earned" if each.wallet == escrow else ""
+        typer.echo(f"  {each.wallet}  {each.weight:>5} bps{label}")
     typer.echo(f"  signed by    {', '.join(file.signers) or 'nobody yet'}")
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from telefine_assets.cli import mint_request
-from telefine_assets.cli.payouts_shared import STAGE, Place, attested, opened, write_once
+from telefine_assets.cli.payouts_shared import STAGE, Place, TokenName, attested, opened, write_once
 from telefine_assets.cli.shared import AsJson, Program
 from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.ledger.records import Token
+    from telefine_assets.payouts.cumulative import ClaimSet
 
 app = typer.Typer(no_args_is_help=True, help="Show payouts and write the files to pay by.")
 app.add_typer(mint_request.app, name="mint-request")
@@ -44,14 +48,16 @@ def plan(
     it was: see `telefine payouts show`.
     """
     from telefine_assets.payouts.plan import plan_payout
+    from telefine_assets.payouts.token import token_record
 
     place = opened(program)
     verified = attested(place, day)
     settings = place.program.payout
     planned = plan_payout(int(settings.pool), verified.weights, int(settings.dust_floor))
-    paid_by = place.payouts().plan_of(verified.uid)
-    note = "this would be paid" if paid_by is None else f"was paid already, by plan {paid_by}"
-    record = {"outcome": "dry run", "reason": note, "plan": planned.to_record()}
+    paid = place.payouts().of(verified.uid)
+    note = "this would be paid" if paid is None else f"was paid already, by plan {paid.plan} in {paid.token}"
+    token = token_record(place.token())
+    record = {"outcome": "dry run", "reason": note, "plan": planned.to_record(), "token": token}
     if as_json:
         _json(record)
     else:
@@ -76,19 +82,23 @@ def show(day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; al
 
 @app.command()
 def proof(
-    address: Annotated[str, typer.Argument(help="The wallet.")], program: Program = None, day: Day = None
+    address: Annotated[str, typer.Argument(help="The wallet.")],
+    token: TokenName = None,
+    program: Program = None,
+    day: Day = None,
 ) -> None:
     """Print what a wallet shows the contract, as JSON: root, total ever earned, proof.
 
     The proof is verified first. The contract pays the total minus what was claimed.
     """
     from telefine_assets.attribution.addresses import resolve_contributor
-    from telefine_assets.payouts.exports import checked_claim, checked_claims, claim_record
+    from telefine_assets.payouts.exports import checked_claim, claim_record
 
     wallet = resolve_contributor(address)
     if wallet.address is None:
         raise TelefineError(f"{address!r} is no wallet ({wallet.reason}); give its address")
-    claims = checked_claims(opened(program).payout(day))
+    place = opened(program)
+    claims = place.claims(day, place.token(token))
     _json({"root": claims.root} | claim_record(checked_claim(claims, wallet.address)))
 
 
@@ -100,8 +110,9 @@ def export(
     ],
     output: Annotated[Path | None, typer.Option(help="The file; without it nothing is written.")] = None,
     token_address: Annotated[
-        str | None, typer.Option(help="The ERC-20 token, for safe-csv; default: payout.token_address.")
+        str | None, typer.Option(help="The ERC-20 token, for safe-csv of a payout that names none.")
     ] = None,
+    token: TokenName = None,
     program: Program = None,
     day: Day = None,
 ) -> None:
@@ -109,25 +120,33 @@ def export(
 
     safe-csv pays one day's amounts at once; claims and dump let wallets claim
     all they ever earned. Use the one or the other: both together pay twice.
-    Without --output, only says what the file would hold.
+    Without --output, only says what the file would hold. What was paid in
+    another token than today's settings name needs --token.
     """
     place = opened(program)
-    content = _airdrop(place, day, token_address) if kind is Format.SAFE_CSV else _tree(place, day, kind)
+    paid_in = place.token(token)
+    content = (
+        _airdrop(place, day, paid_in, token_address)
+        if kind is Format.SAFE_CSV
+        else _tree(place.claims(day, paid_in), kind)
+    )
     write_once(output, content)
 
 
-def _airdrop(place: Place, day: str | None, token_address: str | None) -> bytes:
+def _airdrop(place: Place, day: str | None, token: Token, token_address: str | None) -> bytes:
     """The airdrop of a day, read back to the same integers."""
     from telefine_assets.payouts.exports import checked_plan
     from telefine_assets.payouts.safe_csv import read_safe_csv, safe_csv
+    from telefine_assets.payouts.token import contract_of
 
-    token_address = token_address or place.program.payout.token_address
-    if day is None or token_address is None:
+    contract = contract_of(token) or token_address
+    if day is None or contract is None:
         raise TelefineError("an airdrop is of one day and one token: give --day and --token-address")
-    paid = checked_plan(place.payout(day), place.payouts().plan_of)
-    decimals = place.program.payout.token_decimals
-    content = safe_csv(paid.payments, token_address, decimals)
-    if read_safe_csv(content, token_address, decimals) != paid.payments:
+    if token_address not in (None, contract):
+        raise TelefineError(f"the token is {token}, --token-address is {token_address}: leave the option out")
+    paid = checked_plan(place.payout(day, token), place.payouts().of)
+    content = safe_csv(paid.payments, contract, token.decimals)
+    if read_safe_csv(content, contract, token.decimals) != paid.payments:
         raise TelefineError("the airdrop does not read back as the payments; nothing is written")
     typer.echo(f"{len(paid.payments)} payments, {paid.paid} of {paid.pool} smallest units")
     for held in paid.escrow:
@@ -135,11 +154,10 @@ def _airdrop(place: Place, day: str | None, token_address: str | None) -> bytes:
     return content
 
 
-def _tree(place: Place, day: str | None, kind: Format) -> bytes:
-    """The claims under the newest root, or under a day's."""
-    from telefine_assets.payouts.exports import checked_claims, claims_document
+def _tree(claims: ClaimSet, kind: Format) -> bytes:
+    """The claims with their proofs, or the tree alone."""
+    from telefine_assets.payouts.exports import claims_document
 
-    claims = checked_claims(place.payout(day))
     document = claims_document(claims)
     content = document if kind is Format.CLAIMS else claims.dump_bytes()
     if content is None:
@@ -157,6 +175,8 @@ def _json(value: Any) -> None:
 
 
 def _print(program: str, day: str, record: dict[str, Any]) -> None:
+    from telefine_assets.payouts.token import read_token
+
     typer.echo(f"{program} {day}: {record['outcome']} ({record['reason']})")
     plan = record["plan"]
     if not plan:
@@ -166,3 +186,4 @@ def _print(program: str, day: str, record: dict[str, Any]) -> None:
     for held in plan["escrow"]:
         typer.echo(f"  {'escrow: ' + held['reason']:<42}  {held['amount']}")
     typer.echo(f"  {'sum':<42}  {plan['pool']}")
+    typer.echo(f"  smallest units of {read_token(record['token'])}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,12 +15,20 @@ from telefine_assets.errors import TelefineError
 if TYPE_CHECKING:
     from telefine_assets.attestation.signatures import Signer
     from telefine_assets.attestation.verify import VerifiedAttestation
+    from telefine_assets.ledger.mint_requests import MintRequests
     from telefine_assets.ledger.payouts import Payouts
+    from telefine_assets.ledger.records import Token
+    from telefine_assets.payouts.cumulative import ClaimSet
     from telefine_assets.settings import ProgramSettings, Settings
     from telefine_assets.store.evidence import EvidenceStore
     from telefine_assets.store.records import RecordStore
 
 STAGE = "contributor_payouts"
+
+TokenName = Annotated[
+    str | None,
+    typer.Option("--token", help="What was paid, as NAME/DECIMALS; by default the token of today's settings."),
+]
 
 
 @dataclass(frozen=True)
@@ -35,18 +43,51 @@ class Place:
 
     def payouts(self) -> Payouts:
         """The ledger's payouts."""
-        from telefine_assets.ledger.connection import Ledger
+        from telefine_assets.cli.attest_shared import ledger_of
         from telefine_assets.ledger.payouts import Payouts
 
-        return Payouts(Ledger(self.settings.ledger.url))
+        return Payouts(ledger_of(self.settings))
 
-    def payout(self, day: str | None) -> Mapping[str, Any]:
-        """The payout record of a day, or the one with the newest tree."""
+    def mint_requests(self) -> MintRequests:
+        """The ledger's mint requests."""
+        from telefine_assets.cli.attest_shared import ledger_of
+        from telefine_assets.ledger.mint_requests import MintRequests
+
+        return MintRequests(ledger_of(self.settings))
+
+    def token(self, named: str | None = None) -> Token:
+        """The token that is meant: by today's settings, unless another is named."""
+        from telefine_assets.payouts.token import token_named, token_of
+
+        return token_named(named) if named else token_of(self.program.payout)
+
+    def payout(self, day: str | None, token: Token) -> Mapping[str, Any]:
+        """The payout record of a day, or the one with the newest tree.
+
+        Raises:
+            TelefineError: what was paid is of another token.
+        """
         from telefine_assets.payouts.exports import newest
+        from telefine_assets.payouts.token import of_token
 
-        if day is not None:
-            return self.records.read(self.name, STAGE, day)
-        return newest(self.records.read(self.name, STAGE, each) for each in self.records.days(self.name, STAGE))
+        if day is None:
+            days = self.records.days(self.name, STAGE)
+            return newest((self.records.read(self.name, STAGE, each) for each in days), token)
+        record = self.records.read(self.name, STAGE, day)
+        of_token([record], token)
+        return record
+
+    def claims(self, day: str | None, token: Token) -> ClaimSet:
+        """The claims under the newest root, or under a day's, checked against the ledger.
+
+        Raises:
+            TelefineError: see ``payout``, and ``payouts.exports.checked_claims``.
+        """
+        from telefine_assets.payouts.exports import checked_claims
+
+        record, ledger = self.payout(day, token), self.payouts()
+        paid = ledger.of(record["attestation"]) if day and record["attestation"] else None
+        return checked_claims(record, ledger.totals_before(self.name, token, paid.seq + 1 if paid else None))
 
     def signer(self) -> Signer:
         """The signer of this deployment.

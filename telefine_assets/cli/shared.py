@@ -45,7 +45,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 def short(text: str | None, length: int = 60) -> str:
     """One line of at most ``length`` characters; nothing in it can steer a terminal."""
-    line = "".join(
-        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join((text or "").split())
-    )
+    line = plain(" ".join((text or "").split()))
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def plain(text: str) -> str:
+    """The text in its lines; nothing else in it can steer a terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from telefine_assets.deltaone.records import HIGHER, LOWER, Guardrail, Rules
 from telefine_assets.ledger.records import ClosedDay, LookRequest, RecordedLook
@@ -13,6 +13,9 @@ from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.metrics import Metric
 from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.settings_deltaone import DeltaOneSettings, GuardrailSettings
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 class LooksLedger(Protocol):
@@ -71,8 +74,8 @@ class Bench:
     get: Callable[[str], bytes]
     lm: OpenLm
     say: Callable[[str], None]
-    secret: bytes
-    """Blinds what is stored of a look whose result is not told; the split's key will do."""
+    key: SecretStr
+    """The split's: it chooses the items, and blinds what is stored of a look whose result is not told."""
 
     @cached_property
     def rules(self) -> Rules:

@@ -140,7 +140,7 @@ def _compared(bench: Bench, prepared: Prepared, compared: Compared) -> dict[str,
 
 def _documents(bench: Bench, prepared: Prepared, compared: Compared) -> dict[str, bytes]:
     """The evidence of a look that was scored."""
-    blind = hmac.new(bench.secret, prepared.request.look_key.encode(), "sha256").hexdigest()
+    blind = hmac.new(bench.key.get_secret_value().encode(), prepared.request.look_key.encode(), "sha256").hexdigest()
     report = {
         # A result is one of few: without this, whoever reads its digest could try them all.
         "blind": blind,
@@ -148,6 +148,7 @@ def _documents(bench: Bench, prepared: Prepared, compared: Compared) -> dict[str
         "rules": bench.rules.to_record(),
         "look": compared.look.to_record(),
         "asked_with": _asked_with(bench, prepared),
+        "metric_name": bench.spec.metric_name,
     }
     return {
         "rows.jsonl": rows_document(compared.rows),

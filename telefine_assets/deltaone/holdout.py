@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from telefine_assets.canonical import canonical_json, digest_of, sha256_hex
 from telefine_assets.deltaone.bench import Bench
@@ -17,6 +18,9 @@ from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.versions import Version
 from telefine_assets.settings_deltaone import DeltaOneSettings
 from telefine_assets.traces.records import CleanedTrace
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 EXPECTED = "expectation:"
 
@@ -60,7 +64,11 @@ class Prepared:
 
 
 def holdout_of(
-    cleaned: Sequence[CleanedTrace], spec: ProgramSpec, settings: DeltaOneSettings, retired: Container[str] = ()
+    cleaned: Sequence[CleanedTrace],
+    spec: ProgramSpec,
+    settings: DeltaOneSettings,
+    key: SecretStr,
+    retired: Container[str] = (),
 ) -> Holdout:
     """The held-out side of the window, each item with the program's types.
 
@@ -72,13 +80,14 @@ def holdout_of(
         cleaned: the cleaned traces of the window.
         spec: the program.
         settings: how many items, and what makes them independent.
+        key: the split's; it chooses the items where there are more than the settings take.
         retired: clusters that were looked at in earlier epochs.
     """
     held = [trace for trace in cleaned if trace.split == "holdout"]
     fit, judge = _fit(held, spec)
 
     def chosen(traces: list[CleanedTrace], limit: int) -> list[Item]:
-        items = items_of(traces, "holdout", limit, settings.seed, types=spec.types, judge=judge)
+        items = items_of(traces, "holdout", limit, settings.seed, key, types=spec.types, judge=judge)
         return _clustered(items) if settings.cluster_by == "contributor" else items
 
     fresh = [trace for trace in fit if trace.cluster not in retired]
@@ -98,10 +107,10 @@ def _fit(held: list[CleanedTrace], spec: ProgramSpec) -> tuple[list[CleanedTrace
     return held, spec.metric_name
 
 
-def _everything(cleaned: Sequence[CleanedTrace], spec: ProgramSpec, settings: DeltaOneSettings) -> str:
+def _everything(bench: Bench, cleaned: Sequence[CleanedTrace]) -> str:
     """Digest of all that a look could be at, whatever has retired and whatever the limits leave out."""
-    fit, judge = _fit([trace for trace in cleaned if trace.split == "holdout"], spec)
-    return dataset_digest(items_of(fit, "holdout", len(fit), settings.seed, judge=judge))
+    fit, judge = _fit([trace for trace in cleaned if trace.split == "holdout"], bench.spec)
+    return dataset_digest(items_of(fit, "holdout", len(fit), bench.settings.seed, bench.key, judge=judge))
 
 
 def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: Version, candidate: Version) -> Prepared:
@@ -111,7 +120,7 @@ def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: V
         {
             "program": spec.name,
             "day": day,
-            "holdout": _everything(cleaned, spec, settings),
+            "holdout": _everything(bench, cleaned),
             "code": spec.code_digest,
             "baseline": baseline.digest,
             "candidate": candidate.digest,
@@ -126,7 +135,7 @@ def prepare(bench: Bench, day: str, cleaned: Sequence[CleanedTrace], baseline: V
     request = LookRequest(
         spec.name, day, baseline.digest, candidate.digest, spec.metric_digest, settings.alpha, look_key
     )
-    return Prepared(request, epoch, baseline, candidate, holdout_of(cleaned, spec, settings, retired))
+    return Prepared(request, epoch, baseline, candidate, holdout_of(cleaned, spec, settings, bench.key, retired))
 
 
 def _clustered(items: list[Item]) -> list[Item]:

@@ -8,6 +8,7 @@ is never lost to a float; p-values and levels are decimal or fraction strings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
@@ -23,6 +24,8 @@ UNPARSABLE = "unparsable"
 
 UNJUDGED = "unjudged"
 """How the error of an answer begins that the metric could not judge; the metric's outcome follows a colon."""
+
+_DECIMAL = re.compile(r"[0-9]{0,9}\.?[0-9]{1,60}([eE]-?[0-9]{1,3})?|[0-9]{1,18}/[1-9][0-9]{0,17}")
 
 HIGHER = "higher"
 LOWER = "lower"
@@ -260,7 +263,8 @@ class Rules(_Record):
             ("target_gain_ppm", 1, PPM),
             ("min_power_ppm", 0, PPM - 1),
             ("power_ppm", 1, PPM - 1),
-            ("permutations", 100, None),
+            # What is read may come from a stranger, and is worked through.
+            ("permutations", 100, 10_000_000),
             ("seed", 0, None),
         ):
             _require_int("Rules", name, getattr(self, name), low, high)
@@ -271,13 +275,10 @@ class Rules(_Record):
             raise RecordError(f"Rules.guardrails: {names} names one twice.")
         if self.direction not in (HIGHER, LOWER):
             raise RecordError(f"Rules.direction is {self.direction!r}; it must be 'higher' or 'lower'.")
-        if not isinstance(self.alpha, str):
+        # Exponents are short: 1e-999999999 as a fraction fills the memory.
+        if not isinstance(self.alpha, str) or not _DECIMAL.fullmatch(self.alpha):
             raise RecordError(f'Rules.alpha must be a decimal string such as "0.05", not {self.alpha!r}.')
-        try:
-            alpha = Fraction(self.alpha)
-        except (ValueError, ZeroDivisionError) as error:
-            raise RecordError(f"Rules.alpha is {self.alpha!r}, which is no number.") from error
-        if not 0 < alpha < Fraction(1, 2):
+        if not 0 < Fraction(self.alpha) < Fraction(1, 2):
             raise RecordError(f"Rules.alpha is {self.alpha}; it must lie between 0 and 0.5.")
 
 

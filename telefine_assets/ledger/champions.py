@@ -123,6 +123,28 @@ class Champions:
             return _added(connection, row, choice.by, at)
 
 
+def require_gain(connection: Connection, attestation: str) -> Champion:
+    """The promotion that an attestation brought about, if it is one to pay for.
+
+    Asked within the transaction that pays: a record of what was promoted may have been changed, this row cannot.
+
+    Raises:
+        LedgerError: it promoted nothing, or won back what was paid for before.
+    """
+    found = _last(connection, select(champions).where(champions.c.attestation == attestation))
+    if found is None:
+        raise LedgerError(
+            f"attestation {attestation} promoted nothing: something else served already, or champions was never "
+            "materialised for its day; nothing is paid or minted on it"
+        )
+    if found.gain is None:
+        raise LedgerError(
+            f"attestation {attestation} won back gain {found.height} of {found.program}, which was attested before; "
+            "nothing is paid or minted on it again"
+        )
+    return found
+
+
 _ACTIONS = {ATTESTED: "promoted", BY_HAND: "promoted by hand"}
 
 

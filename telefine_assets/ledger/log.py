@@ -67,6 +67,11 @@ class LogLeaves:
         with self._ledger.reading() as connection:
             return [bytes.fromhex(leaf) for leaf in connection.scalars(query if size is None else query.limit(size))]
 
+    def size(self) -> int:
+        """The number of leaves."""
+        with self._ledger.reading() as connection:
+            return _size(connection)
+
 
 def _size(connection: Connection) -> int:
     return int(connection.scalar(select(func.count()).select_from(log_leaves)) or 0)

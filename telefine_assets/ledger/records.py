@@ -91,6 +91,34 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Token:
+    """What amounts are counted in; those of two tokens are never added up."""
+
+    name: str
+    """Its contract (EIP-55), or its symbol where no contract was named."""
+    decimals: int
+
+    def __str__(self) -> str:
+        """As people read and write it: ``NAME/DECIMALS``."""
+        return f"{self.name}/{self.decimals}"
+
+
+@dataclass(frozen=True)
+class RecordedPayout:
+    """A payout as the ledger has it."""
+
+    seq: int
+    attestation: str
+    program: str
+    day: str
+    pool: int
+    """Smallest units of the token."""
+    plan: str
+    """Digest of the plan, in the evidence."""
+    token: Token
+
+
+@dataclass(frozen=True)
 class AuditEntry:
     """Something that was decided, as it goes into the audit log."""
 

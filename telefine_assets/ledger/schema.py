@@ -18,7 +18,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData()
 
@@ -143,6 +143,9 @@ payouts = Table(
     Column("day", String(10), nullable=False),
     Column("pool", String(78), nullable=False),
     Column("plan", String(64), nullable=False),
+    # What is paid: its contract (EIP-55), or its symbol where none was named.
+    Column("token", Text, nullable=False),
+    Column("decimals", Integer, nullable=False),
     # The gain of a day is paid once, whatever is attested about that day later.
     UniqueConstraint("program", "day"),
 )
@@ -154,6 +157,85 @@ payout_lines = Table(
     # A wallet (EIP-55), or "escrow:<reason>".
     Column("payee", String(80), primary_key=True),
     Column("amount", String(78), nullable=False),
+)
+
+# The one mint request that this deployment signs for an attestation.
+mint_requests = Table(
+    "mint_requests",
+    metadata,
+    Column("attestation", String(66), primary_key=True),
+    Column("digest", String(66), nullable=False),
+)
+
+# Keys of the API, without their secrets; who made one, and who revoked it, is in the audit log.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("holder", Text, nullable=False),
+    # Names in order, with a comma between.
+    Column("scopes", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+)
+
+api_key_revocations = Table(
+    "api_key_revocations",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    Column("revoked_ms", BigInteger, nullable=False),
+)
+
+# Batches of traces that were taken in, with what was answered: whoever asks again is told the same.
+spool_batches = Table(
+    "spool_batches",
+    metadata,
+    Column("submitter", String(64), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("body_digest", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+)
+
+# Traces that were taken in, of each program from 0 without gaps. `identity` is unique: none is taken twice.
+spool_traces = Table(
+    "spool_traces",
+    metadata,
+    Column("program", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("identity", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    Column("submitter", String(64), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# Up to which position a program's traces are done with: in MLflow, or put aside.
+spool_drains = Table(
+    "spool_drains",
+    metadata,
+    Column("program", String(64), primary_key=True),
+    Column("upto", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+# Traces that MLflow refuses for good, and those of them that it took later all the same.
+spool_refused = Table(
+    "spool_refused",
+    metadata,
+    Column("program", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+spool_replayed = Table(
+    "spool_replayed",
+    metadata,
+    Column("program", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 # Every answer of a language model that compiling or evaluating asked for.

@@ -34,17 +34,7 @@ class Submissions:
             For each entry the row that stands.
         """
         with self._ledger.writing() as connection:
-            standing = {_owner(row.entry): row for row in _of(connection, {entry.trace_digest for entry in entries})}
-            last = connection.scalar(select(func.max(submissions.c.position)))
-            free = 0 if last is None else int(last) + 1
-            new: list[SubmissionRow] = []
-            for entry in entries:
-                if _owner(entry) not in standing:
-                    new.append(SubmissionRow(free + len(new), received_ms, entry))
-                    standing[_owner(entry)] = new[-1]
-            if new:
-                connection.execute(insert(submissions), [_values(row) for row in new])
-        return [standing[_owner(entry)] for entry in entries]
+            return receive_in(connection, entries, received_ms)
 
     def of_traces(self, trace_digests: Collection[str]) -> list[SubmissionRow]:
         """The submissions for some trace digests, by position."""
@@ -60,6 +50,21 @@ class Submissions:
             query = query.where(submissions.c.position < size)
         with self._ledger.reading() as connection:
             return _read(connection, query)
+
+
+def receive_in(connection: Connection, entries: Sequence[SubmissionEntry], received_ms: int) -> list[SubmissionRow]:
+    """``Submissions.receive`` within a transaction that writes."""
+    standing = {_owner(row.entry): row for row in _of(connection, {entry.trace_digest for entry in entries})}
+    last = connection.scalar(select(func.max(submissions.c.position)))
+    free = 0 if last is None else int(last) + 1
+    new: list[SubmissionRow] = []
+    for entry in entries:
+        if _owner(entry) not in standing:
+            new.append(SubmissionRow(free + len(new), received_ms, entry))
+            standing[_owner(entry)] = new[-1]
+    if new:
+        connection.execute(insert(submissions), [_values(row) for row in new])
+    return [standing[_owner(entry)] for entry in entries]
 
 
 def _owner(entry: SubmissionEntry) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from telefine_assets.onchain.errors import ChainError
 
@@ -123,12 +123,21 @@ class Node:
 
     def _told(self, message: object) -> str:
         """A message of the node or of a contract: one short line of text, without what the URL hides."""
-        line = "".join(each for each in str(message) if each.isprintable())[:200]
+        line = "".join(each for each in str(message) if each.isprintable())
+        for part in self._hidden():
+            line = line.replace(part, "**********")
+        return line[:200]
+
+    def _hidden(self) -> list[str]:
+        """Whatever of the URL may be a key, as it stands there and decoded; the longest first."""
         place = urlsplit(self._url)
-        for part in (self._url, place.netloc, place.query, *place.path.split("/")):
-            # Shorter parts ("v2") are no keys, and would blot out words.
-            line = line.replace(part, "**********") if len(part) >= 8 else line
-        return line
+        values = [value for pair in parse_qsl(place.query) for value in pair]
+        parts = [self._url, place.netloc, place.query, place.username, place.password, *place.path.split("/"), *values]
+        parts += (place.hostname or "").split(".")
+        spelled = {each for part in parts if part for each in (part, unquote(part))}
+        # Shorter parts ("v2") are no keys, and would blot out words; a password is one however short.
+        secret = [each for each in spelled if len(each) >= 8 or each in (place.username, place.password)]
+        return sorted(secret, key=len, reverse=True)
 
 
 def connect(url: str, chain_id: int) -> Node:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from telefine_assets.attribution.addresses import ZERO_ADDRESS
+from telefine_assets.ledger.records import Token
 from telefine_assets.onchain.distributor import distributor
 from telefine_assets.onchain.errors import ChainError
 from telefine_assets.onchain.node import Call, Node
@@ -18,6 +19,7 @@ from telefine_assets.payouts.cumulative import ClaimSet
 from telefine_assets.payouts.exports import claims_document
 from telefine_assets.payouts.merkle import ZERO_ROOT
 from telefine_assets.payouts.plan import PayoutError
+from telefine_assets.payouts.token import contract_of
 
 
 def _item(name: str, kind: str, **more: bool) -> dict[str, Any]:
@@ -126,15 +128,15 @@ class Anchor:
 class PublishRoot:
     """``set_root(root, epoch)``: lets wallets claim what a payout granted."""
 
-    def __init__(self, node: Node, contract: str, decimals: int, root: str, ours: Collection[str]) -> None:
-        """Publish ``root``; ``ours`` are the roots of all stored payouts, which it may replace.
+    def __init__(self, node: Node, contract: str, token: Token, root: str, ours: Collection[str]) -> None:
+        """Publish ``root``; ``ours`` are the roots of all stored payouts of ``token``, which it may replace.
 
         Raises:
             ChainError: the distributor whose source is in this package is not
-                at that address, or its token has other decimals.
+                at that address, or pays out another token.
         """
         self._node, self._contract, self._root, self._ours = node, contract, root, ours
-        require_distributor(node, contract, decimals)
+        require_distributor(node, contract, token)
         self.subject = f"chain {node.chain_id}: {contract} set_root {root}"
 
     def _read(self, function: str) -> Any:
@@ -155,7 +157,7 @@ class PublishRoot:
         in_force, epoch = "0x" + self._read("root").hex(), self._read("epoch") + 1
         if in_force not in (ZERO_ROOT, *self._ours):
             raise ChainError(
-                f"{self._contract}: the root in force, {in_force}, is of no payout stored here. "
+                f"{self._contract}: the root in force, {in_force}, is of no payout of this token stored here. "
                 "Is the store an old copy? Restore the newest one. If nobody of yours set that root, find out who did"
             )
         root = bytes.fromhex(self._root[2:])
@@ -172,11 +174,12 @@ class PublishRoot:
         return str(self._read("owner"))
 
 
-def require_distributor(node: Node, contract: str, decimals: int) -> None:
-    """Refuse an address where another contract is, or none, or one of a token with other decimals.
+def require_distributor(node: Node, contract: str, paid: Token) -> None:
+    """Refuse an address where another contract is, or none, or one of another token than was paid.
 
     Amounts are in the token's smallest unit: with other decimals, each would be
-    some power of ten too much or too little.
+    some power of ten too much or too little. Of a payout that named no
+    contract, the decimals are all that can be compared.
 
     Raises:
         ChainError: as said.
@@ -189,43 +192,32 @@ def require_distributor(node: Node, contract: str, decimals: int) -> None:
         )
     token = node.read(contract, distributor().abi, "token")
     found_decimals = node.read(token, _TOKEN_ABI, "decimals")
-    if found_decimals != decimals:
-        raise ChainError(
-            f"{contract}: its token {token} has {found_decimals} decimals, payout.token_decimals is {decimals}"
-        )
+    if (contract_of(paid) or token, paid.decimals) != (token, found_decimals):
+        raise ChainError(f"{contract}: its token {token} has {found_decimals} decimals, what was paid is {paid}")
 
 
-def checked_root(claims: ClaimSet, granted: Mapping[str, int]) -> str:
-    """The root to publish, after every claim under it was verified and its totals compared with the ledger.
+def checked_root(claims: ClaimSet) -> str:
+    """The root to publish, after every claim under it was verified.
 
     Args:
-        claims: built again from the newest stored payout.
-        granted: the ledger's totals per payee, ``escrow:<reason>`` included.
+        claims: of the newest stored payout, as ``checked_claims`` compared them with the ledger.
 
     Raises:
-        PayoutError: nobody has earned anything, a proof does not hold, or the
-            ledger granted other amounts.
+        PayoutError: nobody has earned anything, or a proof does not hold.
     """
     if claims.root == ZERO_ROOT:
         raise PayoutError("Nobody has earned anything yet: there is no root to publish.")
     claims_document(claims)
-    stored = {wallet.address: wallet.amount for wallet in claims.totals.wallets}
-    stored |= {f"escrow:{held.reason}": held.amount for held in claims.totals.escrow}
-    if stored != granted:
-        raise PayoutError(
-            "The newest stored payout has other totals than the ledger: it was changed, or a newer one was not stored. "
-            "Materialise contributor_payouts again."
-        )
     return claims.root
 
 
-def distributor_lines(node: Node, contract: str, decimals: int, claims: ClaimSet) -> list[str]:
+def distributor_lines(node: Node, contract: str, paid: Token, claims: ClaimSet) -> list[str]:
     """What a distributor says, beside the newest stored payout; amounts in the token's smallest unit.
 
     Raises:
         ChainError: there is no distributor at that address, or not of this token.
     """
-    require_distributor(node, contract, decimals)
+    require_distributor(node, contract, paid)
     names = ("owner", "token", "root", "epoch", "total_claimed")
     owner, token, root, epoch, claimed = (node.read(contract, distributor().abi, name) for name in names)
     in_force = "0x" + root.hex()

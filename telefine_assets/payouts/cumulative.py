@@ -24,6 +24,9 @@ from telefine_assets.payouts.plan import (
     read_held,
 )
 
+ESCROW = "escrow:"
+"""What a reason begins with where it stands among wallets, as in the ledger."""
+
 
 @dataclass(frozen=True)
 class CumulativeTotals:

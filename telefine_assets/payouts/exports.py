@@ -2,7 +2,7 @@
 
 A store is a folder that somebody may have written to. Sums are added up again,
 the tree is built again from the totals, every proof is verified under the root,
-and the ledger is asked whether it knows of the plan.
+and the ledger is asked whether it knows of the plan, its token and the totals.
 """
 
 from __future__ import annotations
@@ -12,34 +12,49 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from telefine_assets.canonical import canonical_json, sha256_hex
-from telefine_assets.payouts.cumulative import Claim, ClaimSet, CumulativeTotals, build_claims
+from telefine_assets.ledger.records import RecordedPayout, Token
+from telefine_assets.payouts.cumulative import ESCROW, Claim, ClaimSet, CumulativeTotals, build_claims
 from telefine_assets.payouts.merkle import ClaimHasher, verify_claim
 from telefine_assets.payouts.plan import PayoutError, PayoutPlan
+from telefine_assets.payouts.token import of_token, read_token
 
 
-def newest(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The record with the newest tree: totals only grow, whatever day was paid last.
+def newest(records: Iterable[Mapping[str, Any]], token: Token) -> Mapping[str, Any]:
+    """The record with the newest tree of a token: totals only grow, whatever day was paid last.
 
     Raises:
-        PayoutError: none of the records has a tree.
+        PayoutError: none of the records has a tree, or only trees of other tokens.
     """
-    with_tree = [record for record in records if record["root"] is not None]
+    with_tree = of_token(records, token)
     if not with_tree:
         raise PayoutError("No payout has a tree yet; materialise contributor_payouts of a day that is attested.")
     return max(with_tree, key=lambda record: CumulativeTotals.from_record(record["totals"]).total)
 
 
-def checked_claims(record: Mapping[str, Any]) -> ClaimSet:
+def checked_claims(record: Mapping[str, Any], granted: Mapping[str, int]) -> ClaimSet:
     """The claims of a stored payout, from a tree built again.
 
+    Args:
+        record: the record of ``contributor_payouts``.
+        granted: the ledger's totals per payee by then, of the record's token,
+            ``escrow:<reason>`` included.
+
     Raises:
-        PayoutError: the payout has no tree, or another root than its totals give.
+        PayoutError: the payout has no tree, another root than its totals give,
+            or other totals than the ledger.
     """
     if record["root"] is None:
         raise PayoutError(f"This payout has no tree: {record['reason']}.")
     claims = build_claims(CumulativeTotals.from_record(record["totals"]))
     if claims.root != record["root"]:
         raise PayoutError(f"The record's root is {record['root']}, its totals give {claims.root}: it was changed.")
+    stored = {wallet.address: wallet.amount for wallet in claims.totals.wallets}
+    stored |= {f"{ESCROW}{held.reason}": held.amount for held in claims.totals.escrow}
+    if stored != granted:
+        raise PayoutError(
+            "This stored payout has other totals than the ledger: it was changed, or a newer one was not stored. "
+            "Materialise contributor_payouts again."
+        )
     return claims
 
 
@@ -70,24 +85,26 @@ def claim_record(claim: Claim) -> dict[str, Any]:
     return {"address": claim.address, "total": str(claim.total), "proof": list(claim.proof)}
 
 
-def checked_plan(record: Mapping[str, Any], plan_of: Callable[[str], str | None]) -> PayoutPlan:
+def checked_plan(record: Mapping[str, Any], payout_of: Callable[[str], RecordedPayout | None]) -> PayoutPlan:
     """The plan of a stored payout, if it is the one that the ledger paid by.
 
     Args:
         record: the record of ``contributor_payouts``.
-        plan_of: the ledger's ``Payouts.plan_of``.
+        payout_of: the ledger's ``Payouts.of``.
 
     Raises:
         PayoutError: nothing was paid that day, the plan does not add up, or the
-            ledger knows of another one or of none.
+            ledger knows of another one, of another token, or of none.
     """
     if record["plan"] is None:
         raise PayoutError(f"This day pays nothing: {record['reason']}.")
     plan = PayoutPlan.from_record(record["plan"])
-    paid_by = plan_of(record["attestation"])
-    if (plan.paid or plan.held) and paid_by != sha256_hex(canonical_json(record["plan"])):
+    paid = payout_of(record["attestation"])
+    known = None if paid is None else (paid.plan, paid.token)
+    if (plan.paid or plan.held) and known != (sha256_hex(canonical_json(record["plan"])), read_token(record["token"])):
         raise PayoutError(
-            f"The ledger paid attestation {record['attestation']} by plan {paid_by}, not by the one in the record. "
+            f"The ledger paid attestation {record['attestation']} by "
+            f"{f'plan {paid.plan} in {paid.token}' if paid else 'no plan'}, not by the one in the record. "
             "Materialise contributor_payouts of the day again."
         )
     return plan

@@ -16,9 +16,11 @@ from telefine_assets.payouts.mint_request import (
     Contributor,
     MintRequest,
     Payload,
+    benchmark_spec_hash,
     idempotency_key,
 )
 from telefine_assets.payouts.plan import PayoutError
+from telefine_assets.settings_payout import MintSettings
 
 _PPM_PER_BPS = 100
 
@@ -175,10 +177,41 @@ def require_faithful(request: MintRequest, verified: VerifiedAttestation, decisi
         )
 
 
+def require_terms(request: MintRequest, weights: WeightTable, known: MintSettings) -> None:
+    """Refuse a request whose terms are not those of the settings, as far as they name any.
+
+    Whoever wrote the request chose them: an escrow wallet of his own, or a
+    second contract, would be signed for.
+
+    Raises:
+        PayoutError: naming the first setting that the request does not follow.
+    """
+    terms = _terms_of(request, weights)
+    pairs: dict[str, tuple[object, object]] = {
+        "chain_id": (known.chain_id, terms.chain_id),
+        "contract": (known.contract, terms.contract),
+        "model_id": (known.model_id and int(known.model_id), terms.model_id),
+        "spec_id": (known.spec_id and benchmark_spec_hash(known.spec_id), terms.spec_hash),
+        "metric_family": (known.metric_family, terms.metric_family),
+        # A request without an escrow names nobody to hold it.
+        "escrow_wallet": (terms.escrow_wallet and known.escrow_wallet, terms.escrow_wallet),
+    }
+    for name, (ours, theirs) in pairs.items():
+        if ours not in (None, theirs):
+            raise PayoutError(
+                f"payout.mint.{name} is {getattr(known, name)}, which the request does not say ({theirs}). "
+                "Do not sign it; write it anew, or correct the setting."
+            )
+
+
+def escrow_wallet_of(request: MintRequest, weights: WeightTable) -> str | None:
+    """Who gets what unresolved contributors earned: the contributor of a request who earned nothing himself."""
+    earners = {line.address for line in weights.lines}
+    return next((each.wallet for each in request.contributors if each.wallet not in earners), None)
+
+
 def _terms_of(request: MintRequest, weights: WeightTable) -> MintTerms:
     payload = request.payload
-    earners = {line.address for line in weights.lines}
-    others = [each.wallet for each in request.contributors if each.wallet not in earners]
     return MintTerms(
         chain_id=request.chain_id,
         contract=request.verifying_contract,
@@ -188,5 +221,5 @@ def _terms_of(request: MintRequest, weights: WeightTable) -> MintTerms:
         max_cost=payload.max_cost,
         actual_cost=payload.actual_cost,
         deadline=payload.deadline,
-        escrow_wallet=others[0] if others else None,
+        escrow_wallet=escrow_wallet_of(request, weights),
     )

@@ -11,32 +11,41 @@ from telefine_assets.attestation.verify import VerifiedAttestation
 from telefine_assets.attribution.addresses import address_order
 from telefine_assets.attribution.weights import WeightTable
 from telefine_assets.canonical import canonical_json
-from telefine_assets.payouts.cumulative import ClaimSet, CumulativeTotals, add_payout, build_claims
+from telefine_assets.ledger.records import RecordedPayout, Token
+from telefine_assets.payouts.cumulative import ESCROW, ClaimSet, CumulativeTotals, add_payout, build_claims
 from telefine_assets.payouts.exports import claims_document
 from telefine_assets.payouts.merkle import verify_claim
 from telefine_assets.payouts.plan import HeldAmount, Payment, PayoutError, PayoutPlan, plan_payout
+from telefine_assets.payouts.token import token_of, token_record
 from telefine_assets.settings import PayoutSettings
 
 PAID = "planned"
 NOTHING = "nothing_to_pay"
-_ESCROW = "escrow:"
 
 
 class PayoutLedger(Protocol):
     """The part of ``ledger.payouts.Payouts`` that is used here."""
 
     def record(
-        self, *, attestation: str, program: str, day: str, pool: int, plan: str, lines: Mapping[str, int]
+        self,
+        *,
+        attestation: str,
+        program: str,
+        day: str,
+        pool: int,
+        plan: str,
+        token: Token,
+        lines: Mapping[str, int],
     ) -> int:
-        """Record a payout once; returns its sequence number."""
+        """Record a payout once, if the attestation promoted and its gain is new; returns its sequence number."""
         ...
 
-    def totals_before(self, program: str, seq: int | None) -> dict[str, int]:
-        """What each payee had been granted before; by now, without a number."""
+    def totals_before(self, program: str, token: Token, seq: int | None) -> dict[str, int]:
+        """What each payee had been granted of a token before; by now, without a number."""
         ...
 
-    def plan_of(self, attestation: str) -> str | None:
-        """Digest of the plan by which an attestation was paid, or None."""
+    def of(self, attestation: str) -> RecordedPayout | None:
+        """The payout of an attestation, or None."""
         ...
 
 
@@ -46,6 +55,7 @@ class Paid:
 
     plan: PayoutPlan
     claims: ClaimSet
+    token: Token
 
     def claims_document(self) -> bytes:
         """Totals and claim proofs of all wallets, under one root."""
@@ -53,7 +63,12 @@ class Paid:
 
     def to_record(self) -> dict[str, Any]:
         """Canonical JSON form; amounts are strings in the token's smallest unit."""
-        return {"plan": self.plan.to_record(), "root": self.claims.root, "totals": self.claims.totals.to_record()}
+        return {
+            "plan": self.plan.to_record(),
+            "root": self.claims.root,
+            "totals": self.claims.totals.to_record(),
+            "token": token_record(self.token),
+        }
 
 
 @dataclass(frozen=True)
@@ -82,18 +97,20 @@ def pay_attested(
 
     Raises:
         PayoutError: when the attestation is about another program or day.
+        LedgerError: see ``pay_day``. The ``champion`` record says why nothing is
+            paid; that something is, only the ledger says.
     """
-    nothing: dict[str, Any] = dict.fromkeys(("plan", "root", "totals", "claims", "attestation"))
+    nothing: dict[str, Any] = dict.fromkeys(("plan", "root", "totals", "token", "claims", "attestation"))
     if verified is None:
         return {"outcome": NOTHING, "reason": "no attestation for this day: nothing is paid"} | nothing
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise PayoutError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
-    if hindrance is not None and books.ledger.plan_of(verified.uid) is None:
+    if hindrance is not None and books.ledger.of(verified.uid) is None:
         return {"outcome": NOTHING, "reason": f"nothing is paid: the attestation is {hindrance}"} | nothing
     if champion["attestation"] != verified.uid:
         return {"outcome": NOTHING, "reason": f"nothing is paid: {champion['reason']}"} | nothing
-    paid = pay_day(program, day, verified.uid, verified.weights, int(settings.pool), int(settings.dust_floor), books)
+    paid = pay_day(program, day, verified.uid, verified.weights, settings, books)
     outcome = PAID if paid.plan.paid or paid.plan.held else NOTHING
     record = paid.to_record() | {"claims": books.put(paid.claims_document()), "attestation": verified.uid}
     return {"outcome": outcome, "reason": paid.plan.reason or f"attestation {verified.uid}"} | record
@@ -104,32 +121,33 @@ def pay_day(
     day: str,
     attestation: str,
     weights: WeightTable,
-    pool: int,
-    dust_floor: int,
+    settings: PayoutSettings,
     books: Books,
 ) -> Paid:
     """Plan a payout and record it under its attestation, once and for ever.
 
-    A plan that stands is kept, whatever the pool is set to by now.
+    A plan that stands is kept, and its token, whatever the settings say by now.
 
     Raises:
-        LedgerError: when the day was already paid by another attestation.
+        LedgerError: when the day was already paid by another attestation, or
+            the ledger knows of no new gain that this one brought about.
     """
-    standing = books.ledger.plan_of(attestation)
-    plan = plan_payout(pool, weights, dust_floor)
-    if standing is not None:
-        plan = PayoutPlan.from_record(json.loads(books.get(standing)))
+    standing = books.ledger.of(attestation)
+    if standing is None:
+        plan, token = plan_payout(int(settings.pool), weights, int(settings.dust_floor)), token_of(settings)
+    else:
+        plan, token = PayoutPlan.from_record(json.loads(books.get(standing.plan))), standing.token
     if not plan.paid and not plan.held:
         # Nothing is added, and nothing that is owed goes away.
-        return Paid(plan, build_claims(_totals(books.ledger.totals_before(program, None))))
+        return Paid(plan, build_claims(_totals(books.ledger.totals_before(program, token, None))), token)
     lines = {payment.address: payment.amount for payment in plan.payments}
-    lines |= {f"{_ESCROW}{held.reason}": held.amount for held in plan.escrow}
+    lines |= {f"{ESCROW}{held.reason}": held.amount for held in plan.escrow}
     digest = books.put(canonical_json(plan.to_record()))
     seq = books.ledger.record(
-        attestation=attestation, program=program, day=day, pool=plan.pool, plan=digest, lines=lines
+        attestation=attestation, program=program, day=day, pool=plan.pool, plan=digest, token=token, lines=lines
     )
-    totals = add_payout(_totals(books.ledger.totals_before(program, seq)), plan)
-    return Paid(plan, build_claims(totals))
+    totals = add_payout(_totals(books.ledger.totals_before(program, token, seq)), plan)
+    return Paid(plan, build_claims(totals), token)
 
 
 def claim_problems(record: Mapping[str, Any], get: Callable[[str], bytes]) -> list[str]:
@@ -148,9 +166,9 @@ def claim_problems(record: Mapping[str, Any], get: Callable[[str], bytes]) -> li
 
 
 def _totals(lines: Mapping[str, int]) -> CumulativeTotals:
-    wallets = sorted((payee for payee in lines if not payee.startswith(_ESCROW)), key=address_order)
-    reasons = sorted(payee for payee in lines if payee.startswith(_ESCROW))
+    wallets = sorted((payee for payee in lines if not payee.startswith(ESCROW)), key=address_order)
+    reasons = sorted(payee for payee in lines if payee.startswith(ESCROW))
     return CumulativeTotals(
         tuple(Payment(wallet, lines[wallet]) for wallet in wallets),
-        tuple(HeldAmount(payee.removeprefix(_ESCROW), lines[payee]) for payee in reasons),
+        tuple(HeldAmount(payee.removeprefix(ESCROW), lines[payee]) for payee in reasons),
     )

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import canonical_json, canonical_lines
 from telefine_assets.errors import TelefineError
@@ -21,6 +21,9 @@ from telefine_assets.programs.tournament import Gate, Tournament, Watch, compete
 from telefine_assets.programs.versions import Version, make_version
 from telefine_assets.settings_compile import CompileSettings
 from telefine_assets.traces.records import CleanedTrace
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +103,27 @@ class Compiled:
         return canonical_json([demo.to_record() for demo in self.demos])
 
     def trainset_document(self) -> bytes:
-        """What was learnt from, as evidence: ids, digests and labels' sources, one line an item."""
-        return canonical_lines(
+        """What was learnt from, as evidence: ids, digests and labels' sources, one line an item.
+
+        Demos of earlier versions may come from items that have left the window; of
+        these no more is known than what the demo's own record says.
+        """
+        here = {item.trace_id for item in self.trainset}
+        gone = {demo.trace_id: demo for demo in self.demos if demo.trace_id not in here}
+        inherited = canonical_lines(
+            {
+                "side": "inherited",
+                "cluster": demo.cluster,
+                "content": demo.content,
+                "group": None,
+                "trace_id": demo.trace_id,
+                "trace_digest": demo.trace_digest,
+                "label_source": None,
+                "contributor": demo.contributor,
+            }
+            for demo in gone.values()
+        )
+        return inherited + canonical_lines(
             {
                 "side": side,
                 "cluster": item.cluster,
@@ -122,6 +144,7 @@ def compile_day(
     cleaned: Sequence[CleanedTrace],
     baseline: Version,
     settings: CompileSettings,
+    key: SecretStr,
     models: Models,
     earlier: Earlier = NOTHING_EARLIER,
     say: Say = logger.info,
@@ -134,6 +157,7 @@ def compile_day(
         cleaned: of the whole window.
         baseline: the version that serves.
         settings: what competes, and what it may cost.
+        key: the split's; it chooses the items where there are more than the settings take.
         models: the language models in use.
         earlier: what earlier compiles left.
         say: takes a line of the log.
@@ -143,10 +167,10 @@ def compile_day(
         TournamentError: when nothing could be scored, or every strategy failed.
         Unreachable: when the language model did not answer; run again, nothing is asked twice.
     """
-    trainset = items_of(cleaned, "train", settings.max_train, settings.seed, types=spec.types)
+    trainset = items_of(cleaned, "train", settings.max_train, settings.seed, key, types=spec.types)
     if settings.incremental.new_first:
         trainset.sort(key=lambda item: item.cluster in earlier.trained_on)
-    validation = items_of(cleaned, "validation", settings.max_validation, settings.seed, types=spec.types)
+    validation = items_of(cleaned, "validation", settings.max_validation, settings.seed, key, types=spec.types)
     sides = Compiled(TOO_FEW, "", baseline, None, trainset, validation, None)
     for name, items, needed in (
         ("train", trainset, settings.min_train),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from telefine_assets.canonical import digest_of
 from telefine_assets.traces.records import CleanedTrace, Split
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from telefine_assets.traces.cleaning.annotations import FieldTypes
 
 
@@ -56,6 +59,7 @@ def items_of(
     split: Split,
     limit: int,
     seed: int,
+    key: SecretStr,
     without: Container[str] = (),
     types: FieldTypes | None = None,
     judge: str | None = None,
@@ -64,16 +68,17 @@ def items_of(
 
     One trace stands for each cluster: the first to arrive. Where there are more
     than ``limit``, a seeded hash of the cluster chooses, so that the choice
-    depends neither on the order of rows nor on the other clusters. That hash is
-    also the order in which the items are returned. ``without`` leaves out
-    clusters; ``types`` are those of the program's fields. ``judge`` names a
+    depends neither on the order of rows nor on the other clusters. It is keyed
+    with the split's ``key``: nobody who lacks that can word an input so that it
+    is chosen. That hash is also the order in which the items are returned.
+    ``without`` leaves out clusters; ``types`` are those of the program's fields. ``judge`` names a
     metric that needs no label: the items then have none, and it is their source.
     """
     firsts: dict[str, CleanedTrace] = {}
     for trace in sorted(cleaned, key=lambda each: (each.arrival_ms, each.trace_id)):
         if trace.split == split and trace.cluster not in without:
             firsts.setdefault(trace.cluster, trace)
-    chosen = sorted(firsts.values(), key=lambda each: _rank(each.cluster, split, seed))[:limit]
+    chosen = sorted(firsts.values(), key=lambda each: _rank(each.cluster, split, seed, key))[:limit]
     items = [_item(trace, types) for trace in chosen]
     return items if judge is None else [replace(item, label={}, label_source=f"metric:{judge}") for item in items]
 
@@ -97,8 +102,10 @@ def dataset_digest(items: Sequence[Item]) -> str:
     )
 
 
-def _rank(cluster: str, split: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{split}:{cluster}".encode()).digest()
+def _rank(cluster: str, split: str, seed: int, key: SecretStr) -> bytes:
+    # The key has other uses: what is hashed begins with what for.
+    choice = f"choice:{seed}:{split}:{cluster}"
+    return hmac.new(key.get_secret_value().encode(), choice.encode(), hashlib.sha256).digest()
 
 
 def _text(value: Any) -> str:

@@ -91,7 +91,7 @@ class _Sources:
     def traced(self, predictor: str, position: int, demo: Mapping[str, Any]) -> Demo:
         digest = demo_digest(demo)
         earlier = self._inherited.get((predictor, digest))
-        item = self._by_trace.get(earlier.trace_id) if earlier else self._item(predictor, demo, digest)
+        item = self._given(earlier) if earlier else self._item(predictor, demo, digest)
         augmented = bool(demo.get("augmented"))
         if item is not None:
             return _demo(predictor, position, augmented, digest, item)
@@ -101,6 +101,11 @@ class _Sources:
             f"{self._spec.name}: demo {position} of {predictor} comes from no trace of the trainset; "
             "a program with a demo of unknown origin is not shipped"
         )
+
+    def _given(self, earlier: Demo) -> Item | None:
+        """The item of an earlier demo's trace, unless its id stands for another content by now."""
+        item = self._by_trace.get(earlier.trace_id)
+        return item if item is not None and item.content == earlier.content else None
 
     def _item(self, predictor: str, demo: Mapping[str, Any], digest: str) -> Item | None:
         seen = self._witness.behind(demo) if self._witness else None

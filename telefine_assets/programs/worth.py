@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.datasets import Item, dataset_digest, items_of
@@ -16,12 +16,19 @@ from telefine_assets.programs.versions import Version
 from telefine_assets.settings_compile import CompileSettings
 from telefine_assets.traces.records import CleanedTrace
 
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
 LABEL = "worth of the demos"
 """What the language model's answers are counted under."""
 
 
 def validation_of(
-    compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace], spec: ProgramSpec, settings: CompileSettings
+    compiled: Mapping[str, Any],
+    cleaned: Sequence[CleanedTrace],
+    spec: ProgramSpec,
+    settings: CompileSettings,
+    key: SecretStr,
 ) -> list[Item]:
     """The validation items that a candidate was chosen by.
 
@@ -30,11 +37,12 @@ def validation_of(
         cleaned: the cleaned traces of its window.
         spec: the program.
         settings: as they were when it was compiled.
+        key: the split's.
 
     Raises:
-        ProgramError: when the traces or the settings have changed since.
+        ProgramError: when the traces, the settings or the key have changed since.
     """
-    items = items_of(cleaned, "validation", settings.max_validation, settings.seed, types=spec.types)
+    items = items_of(cleaned, "validation", settings.max_validation, settings.seed, key, types=spec.types)
     if dataset_digest(items) != compiled["validation"]["digest"]:
         raise ProgramError(
             f"{spec.name}: the validation items are no longer those that the candidate was chosen by: "

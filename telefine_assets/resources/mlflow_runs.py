@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-import dagster as dg
+from telefine_assets.resources.quiet import QuietResource
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -100,7 +100,7 @@ class RunLog:
             point_champion(self.client, name, champion.version)
 
 
-class MlflowResource(dg.ConfigurableResource):
+class MlflowResource(QuietResource):
     """MLflow at one tracking URI."""
 
     tracking_uri: str

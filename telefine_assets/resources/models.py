@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 from telefine_assets.errors import TelefineError
+from telefine_assets.resources.quiet import QuietResource
 from telefine_assets.settings import ProgramSettings, Settings
 from telefine_assets.settings_lm import BudgetSettings, LmSettings
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAIN = "lm"
 
 
-class LmResource(dg.ConfigurableResource):
+class LmResource(QuietResource):
     """The models of a deployment: ``lm``, which programs run on, and those of ``lms`` by name.
 
     Keys come from the environment when a run starts, and are not shown.
@@ -33,7 +33,8 @@ class LmResource(dg.ConfigurableResource):
 
     models: dict[str, dict[str, Any]]
     """Settings by name, without keys."""
-    api_keys: dict[str, str]
+    key_variables: dict[str, str]
+    """Where the keys stand in the environment. They are kept nowhere: a resource is shown, dumped and pickled."""
 
     @classmethod
     def of(cls, settings: Settings) -> LmResource:
@@ -43,19 +44,24 @@ class LmResource(dg.ConfigurableResource):
             name: lm.model_dump(mode="json", exclude={"api_key"}, exclude_none=True) for name, lm in groups.items()
         }
         variables = {name: f"TELEFINE_{name}__API_KEY".replace(".", "__").upper() for name in groups}
-        keys: dict[str, Any] = {name: dg.EnvVar(variables[name]) for name, lm in groups.items() if lm.api_key}
-        return cls(models=dumped, api_keys=keys)
+        return cls(models=dumped, key_variables={name: variables[name] for name, lm in groups.items() if lm.api_key})
 
     def settings(self, name: str | None = None) -> LmSettings:
         """The settings of a model again, as the lm package wants them.
 
         Raises:
-            TelefineError: when ``lms`` has no model of that name.
+            TelefineError: when ``lms`` has no model of that name, or its key is no longer in the environment.
         """
         group = MAIN if name is None else f"lms.{name}"
         if group not in self.models:
             raise TelefineError(f"no language model {name!r} in the settings: add it under 'lms'")
-        return LmSettings.model_validate({**self.models[group], "api_key": self.api_keys.get(group)})
+        variable = self.key_variables.get(group)
+        key = os.environ.get(variable) if variable else None
+        if variable and not key:
+            raise TelefineError(
+                f"{group}: set {variable} in the environment of the run, as when the settings were loaded"
+            )
+        return LmSettings.model_validate({**self.models[group], "api_key": key})
 
     def budget(self, limits: BudgetSettings) -> Budget:
         """A budget that begins now, for all models that one piece of work opens."""

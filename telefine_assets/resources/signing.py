@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
 from pydantic import Field
 
 from telefine_assets.errors import TelefineError
+from telefine_assets.resources.quiet import QuietResource
 from telefine_assets.settings import SignerSettings
 
 if TYPE_CHECKING:
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 _VARIABLE = "TELEFINE_SIGNER__PRIVATE_KEY"
 
 
-class SignerResource(dg.ConfigurableResource):
+class SignerResource(QuietResource):
     """Who signs, and for which contract and log."""
 
     kind: str
     keystore: str | None = None
     password_file: str | None = None
-    private_key: str | None = None
     command: list[str] = Field(default_factory=list)
     address: str | None = None
     chain_id: int
@@ -43,7 +43,6 @@ class SignerResource(dg.ConfigurableResource):
             kind=settings.kind,
             keystore=str(settings.keystore) if settings.keystore else None,
             password_file=str(settings.password_file) if settings.password_file else None,
-            private_key=dg.EnvVar(_VARIABLE) if settings.private_key else None,
             command=list(settings.command),
             address=settings.address,
             chain_id=settings.chain_id,
@@ -78,9 +77,11 @@ class SignerResource(dg.ConfigurableResource):
         from telefine_assets.attestation.signers import ExternalCommandSigner, KeystoreSigner, LocalKeySigner
 
         if self.kind == "environment":
-            if not self.private_key:
+            # Read here and kept nowhere: a resource is shown, dumped and pickled.
+            key = os.environ.get(_VARIABLE)
+            if not key:
                 raise TelefineError(f"signer.kind = 'environment': set {_VARIABLE}")
-            return LocalKeySigner(self.private_key)
+            return LocalKeySigner(key)
         if self.kind == "command":
             if not self.command or not self.address:
                 raise TelefineError("signer.kind = 'command': set signer.command and signer.address")

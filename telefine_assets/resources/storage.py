@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import dagster as dg
+from telefine_assets.resources.quiet import QuietResource
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.connection import Ledger
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from telefine_assets.store.tables import TableStore
 
 
-class StoreResource(dg.ConfigurableResource):
+class StoreResource(QuietResource):
     """Tables, records and evidence below one fsspec URI."""
 
     uri: str
@@ -44,7 +44,7 @@ class StoreResource(dg.ConfigurableResource):
         return EvidenceStore(Files(self.uri))
 
 
-class LedgerResource(dg.ConfigurableResource):
+class LedgerResource(QuietResource):
     """The append-only ledger."""
 
     url: str

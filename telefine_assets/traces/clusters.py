@@ -9,15 +9,23 @@ from typing import Any
 
 from telefine_assets.canonical import canonical_json, digest_of
 from telefine_assets.traces.clustering.shingles import SEPARATOR
+from telefine_assets.traces.invisible import visible
 from telefine_assets.traces.records import Split
 
 
 def normalised(value: Any) -> Any:
-    """Fold what does not change the meaning of an input: Unicode form, case and white space."""
+    """Fold what does not change the meaning of an input: Unicode form, case, white space and what nobody sees.
+
+    Names are folded as texts are, unless two of one object would be the same then.
+    """
     if isinstance(value, str):
-        return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+        # Left out first: between a letter and its accent an invisible character keeps them apart.
+        return " ".join(unicodedata.normalize("NFKC", visible(value)).casefold().split())
     if isinstance(value, dict):
-        return {str(key): normalised(item) for key, item in value.items()}
+        names = [str(key) for key in value]
+        folded = [normalised(name) for name in names]
+        distinct = len(set(folded)) == len(names)
+        return dict(zip(folded if distinct else names, map(normalised, value.values()), strict=True))
     if isinstance(value, list):
         return [normalised(item) for item in value]
     if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**53):

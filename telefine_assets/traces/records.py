@@ -200,3 +200,25 @@ def cleaned_to_table(cleaned: Iterable[CleanedTrace]) -> pa.Table:
 def table_to_cleaned(table: pa.Table) -> list[CleanedTrace]:
     """The cleaned traces of one or more stored days."""
     return [CleanedTrace(**row) for row in table.to_pylist()]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The cleaned traces of several days, each trace once, ordered by arrival and id."""
+
+    traces: list[CleanedTrace]
+    older: int
+    """How many rows were left out because the trace stands on a later day too."""
+
+
+def table_to_window(table: pa.Table) -> Window:
+    """The cleaned traces of a window of stored days.
+
+    Who logs a trace id again under another time puts it on a second day. What he
+    logged last counts, as it does in MLflow; were it an error, anybody could
+    stop the whole day with it.
+    """
+    rows = table_to_cleaned(table)
+    latest = {trace.trace_id: trace for trace in sorted(rows, key=lambda trace: trace.day)}
+    traces = sorted(latest.values(), key=lambda trace: (trace.arrival_ms, trace.trace_id))
+    return Window(traces, len(rows) - len(traces))

@@ -122,11 +122,10 @@ def logged(bundle: AttestationBundle, *, before: int = 4, after: int = 2, key: A
     return bundle.with_receipt(make_receipt(log, index, sign_head(log, ORIGIN, key)))
 
 
-def make_example(files: dict[str, bytes] | None = None, **attest_arguments: Any) -> Example:
+def make_example(files: dict[str, bytes] | None = None, **arguments: Any) -> Example:
     """The example, over the given files or its own."""
     files = files or evidence_files()
-    arguments = {"claim": claim_of(files), "domain": DOMAIN, "signer": ATTESTER} | attest_arguments
-    bundle = logged(attest(**arguments))
+    bundle = logged(attest(**{"claim": claim_of(files), "domain": DOMAIN, "signer": ATTESTER} | arguments))
     return Example(bundle, {sha256_hex(data): data for data in files.values()})
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from telefine_assets.attestation.bundle import AttestationBundle, attest
-from telefine_assets.attestation.cosigning import cosign
+from telefine_assets.attestation.claim import Claim
+from telefine_assets.attestation.cosigning import Cosignature, cosign, cosignature_leaf
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.log_receipt import attestation_leaf, make_receipt, sign_head
@@ -18,6 +19,7 @@ from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.signers import LocalKeySigner
 from telefine_assets.attestation.snapshot import CheckedLog, Snapshot, check_snapshot, take_snapshot
 from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundle
+from telefine_assets.canonical import digest_of
 from telefine_assets_tests.attestation.example import (
     ATTESTER,
     DOMAIN,
@@ -35,6 +37,11 @@ SIGNERS = {each.address: each for each in (ATTESTER, SECOND, THIRD, OTHER, STRAN
 POLICY = SignerPolicy(DOMAIN, (), ORIGIN, genesis=ATTESTER.address)
 EVIDENCE = make_example().evidence
 CLAIM = claim_of(evidence_files())
+
+
+def another_claim(number: int) -> Claim:
+    """A claim with another uid, on the same evidence."""
+    return replace(CLAIM, looks_digest=digest_of(f"other looks {number}"))
 
 
 def admit(key: Signer) -> KeyRecord:
@@ -88,15 +95,28 @@ class World:
         """Append a record, void or not."""
         self.leaves.append(sign_record(said, self.place(**changes), signer).leaf())
 
-    def attest(self, signer: Signer = ATTESTER, head_by: Signer | None = None, **arguments: Any) -> AttestationBundle:
+    def attest(
+        self, signer: Signer = ATTESTER, head_by: Signer | None = None, claim: Claim = CLAIM
+    ) -> AttestationBundle:
         """An attestation that stands at the log's end."""
-        bundle = attest(CLAIM, DOMAIN, signer, **arguments)
+        bundle = attest(claim, DOMAIN, signer)
         self.leaves.append(attestation_leaf(Envelope.from_json(bundle.envelope)))
         log = MerkleLog(leaf_hash(leaf) for leaf in self.leaves)
         return bundle.with_receipt(make_receipt(log, len(log) - 1, sign_head(log, ORIGIN, head_by or signer)))
 
     def revoke(self, bundle: AttestationBundle, signer: Signer = ATTESTER) -> None:
         self.say(Revocation(bundle.envelope["sig"]["uid"], "wrong feedback"), signer)
+
+    def cosign(self, bundle: AttestationBundle, *signers: Signer) -> AttestationBundle:
+        """The bundle with these signers' cosignatures, each a leaf of the log."""
+        signed = cosigned(bundle, *signers)
+        envelope = Envelope.from_json(bundle.envelope)
+        for signer in signers:
+            self.log_cosignature(envelope.uid, cosign(envelope, signer))
+        return signed
+
+    def log_cosignature(self, uid: str, cosignature: Cosignature) -> None:
+        self.leaves.append(cosignature_leaf(uid, cosignature))
 
     def state(self) -> LogState:
         return replay(self.leaves, ORIGIN)
@@ -110,10 +130,10 @@ class World:
     def verify(self, bundle: AttestationBundle, policy: SignerPolicy = POLICY, at: int = NOW) -> VerifiedAttestation:
         """What a stranger does who has the bundle and the log."""
         checked = self.check(policy)
-        return verify_bundle(bundle, EVIDENCE, checked.policy, at=at, log=checked.log, recheck_decision=recheck)
+        return verify_bundle(bundle, EVIDENCE, checked.policy, at=at, log=checked, recheck_decision=recheck)
 
 
 def cosigned(bundle: AttestationBundle, *signers: Signer) -> AttestationBundle:
-    """The bundle with these signers' cosignatures."""
+    """The bundle with these signers' cosignatures, of which the log says nothing."""
     envelope = Envelope.from_json(bundle.envelope)
     return bundle.with_cosignatures([cosign(envelope, signer) for signer in signers])

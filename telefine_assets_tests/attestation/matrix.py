@@ -11,11 +11,11 @@ from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.snapshot import CheckedLog, Snapshot, check_snapshot
 from telefine_assets.attestation.verify import VerifiedAttestation, verify
 from telefine_assets_tests.attestation.example import ATTESTER, NOW, recheck
-from telefine_assets_tests.attestation.logs import EVIDENCE, POLICY, SECOND, THIRD, World, admit, cosigned, retire
+from telefine_assets_tests.attestation.logs import EVIDENCE, POLICY, SECOND, THIRD, World, admit, retire
 
 WORLD = World.begun()
 WORLD.say(admit(SECOND), ATTESTER)
-BUNDLE = cosigned(WORLD.attest(), SECOND)
+BUNDLE = WORLD.cosign(WORLD.attest(), SECOND)
 WORLD.say(admit(THIRD), SECOND)
 WORLD.say(Revocation("0x" + "1" * 64, "of nothing"), ATTESTER)
 WORLD.say(retire(THIRD), THIRD)
@@ -47,8 +47,8 @@ def verify_parts(
         evidence,
         checked.policy,
         parts["receipt"],
-        at=NOW,
+        at=at,
         cosignatures=parts["cosignatures"],
-        log=checked.log,
+        log=checked,
         recheck_decision=recheck,
     )

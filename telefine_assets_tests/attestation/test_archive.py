@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
 
@@ -156,6 +157,48 @@ def test_a_folder_a_file_in_it_and_an_archive_are_the_same(tmp_path):
     (tmp_path / "bundle.tar").write_bytes(pack(FILES))
     for path in (tmp_path, tmp_path / "attestation.json", tmp_path / "bundle.tar"):
         assert read_bundle(path) == FILES
+
+
+def written(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_no_link_in_a_folder_is_followed(tmp_path):
+    elsewhere = written(tmp_path / "elsewhere", {f"{'b' * 64}": b"secret"})
+    folder = written(tmp_path / "given", FILES)
+    (folder / "linked.json").symlink_to(elsewhere / ("b" * 64))
+    (folder / "evidence" / ("b" * 64)).symlink_to(elsewhere / ("b" * 64))
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.json")
+    assert read_bundle(folder) == FILES
+    (folder / "policy.json").unlink()
+    bare = written(tmp_path / "bare", {"attestation.json": b"{}"})
+    (bare / "evidence").symlink_to(elsewhere)
+    assert read_bundle(bare) == {"attestation.json": b"{}"}
+    (tmp_path / "named by me").symlink_to(bare)
+    assert read_bundle(tmp_path / "named by me") == {"attestation.json": b"{}"}
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(tmp_path):
+    folder = written(tmp_path / "given", FILES)
+    os.truncate(folder / "evidence" / ("a" * 64), archive.MAX_BYTES)
+    (tmp_path / "large.tar").touch()
+    os.truncate(tmp_path / "large.tar", archive.MAX_BYTES + 2**21)
+    for path in (folder, tmp_path / "large.tar"):
+        with pytest.raises(VerificationFailed, match=r"bundle_malformed.*bytes in all"):
+            read_bundle(path)
+
+
+def test_too_many_files_in_a_folder_are_refused(tmp_path, monkeypatch):
+    folder = written(tmp_path, FILES)
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    assert read_bundle(folder) == FILES
+    (folder / "one_more.json").touch()
+    with pytest.raises(VerificationFailed, match="more than 3 files"):
+        read_bundle(folder)
 
 
 @pytest.mark.parametrize("path", ["none", "none.tar", "policy.json", "."])

@@ -19,7 +19,7 @@ from telefine_assets.attestation.attesting import (
     claim_of,
     reverify,
 )
-from telefine_assets.attestation.cosigning import cosign
+from telefine_assets.attestation.cosigning import cosign, cosignature_leaf
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.failures import VerificationFailed
 from telefine_assets.attestation.files import LOOKS
@@ -37,7 +37,7 @@ from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, evidence
 # The deployment whose evidence this is.
 ORIGIN = "paid"
 FILES = evidence_of(MONDAY, [ALICE, BOB])
-CLAIM = claim_of("triage", MONDAY, "exact_match", FILES)
+CLAIM = claim_of("triage", MONDAY, FILES)
 STAGES = ("compiled_programs", "deltaone_reports", "contributor_weights")
 
 
@@ -62,13 +62,15 @@ class Deployment:
             return sha256_hex(content)
 
         looks = json.loads(FILES[LOOKS])
-        return Attester(self.trust, lambda: signer, lambda program, key: looks, put, self.evidence.get)
+        return Attester(
+            self.trust, lambda: signer, lambda program, key: looks, lambda facts: None, put, self.evidence.get
+        )
 
     def attest(self, signer=ATTESTER, before=None, reached=True):
         """The record that the asset would write."""
         evidence = {name: sha256_hex(content) for name, content in FILES.items()}
         records = {stage: {"evidence": evidence, "reached": reached, "sentence": "so it is"} for stage in STAGES}
-        return attest_records(self.attester(signer), "triage", MONDAY, "exact_match", records, before)
+        return attest_records(self.attester(signer), "triage", MONDAY, records, before)
 
     def say(self, signer, *said):
         return say(self.leaves, ORIGIN, signer, lambda state: list(said))
@@ -145,8 +147,11 @@ def test_while_signatures_are_missing_it_waits_and_goes_on_when_they_came():
     assert (record["outcome"], record["reason"][:6]) == (AWAITING, "1 of 2")
     assert deployment.standing(record).hindrance.startswith("awaiting_signatures: 1 of 2")
     envelope = Envelope.from_json(json.loads(deployment.evidence[record["bundle"]])["envelope"])
-    signature = cosign(envelope, SECOND).signature
+    cosignature = cosign(envelope, SECOND)
+    signature = cosignature.signature
     deployment.kept[record["uid"]] = [(SECOND.address, signature.v, signature.r, signature.s)]
+    assert deployment.standing(record).outcome == AWAITING
+    deployment.leaves.append("cosigned", cosignature_leaf(record["uid"], cosignature))
     again = deployment.attest(before=record)
     assert again == record | {"outcome": ATTESTED, "reason": "so it is"}
     assert set(deployment.standing(again).verified.signers) == attesters

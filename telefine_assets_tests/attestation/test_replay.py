@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from telefine_assets.attestation.bundle import attest
+from telefine_assets.attestation.cosigning import cosign, cosignature_leaf
+from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.log_records import Revocation, read_record, sign_record
 from telefine_assets.attestation.replay import Void, replay
-from telefine_assets.attestation.signatures import CURVE_ORDER
+from telefine_assets.attestation.signatures import CURVE_ORDER, recover_typed
 from telefine_assets.attribution.records import RecordError
 from telefine_assets.canonical import canonical_json
-from telefine_assets_tests.attestation.example import ATTESTER, ORIGIN, STRANGER
-from telefine_assets_tests.attestation.logs import OTHER, SECOND, THIRD, World, admit, retire
+from telefine_assets_tests.attestation.example import ATTESTER, DOMAIN, ORIGIN, STRANGER
+from telefine_assets_tests.attestation.logs import CLAIM, OTHER, SECOND, THIRD, World, admit, retire
 
 
 def last_void(world):
@@ -144,8 +147,8 @@ def test_a_record_copied_from_another_log_of_the_same_name_and_key_has_no_effect
     assert last_void(one) is Void.WRONG_PLACE
 
 
-def signed_admission(world):
-    return sign_record(admit(SECOND), world.place(), ATTESTER)
+def signed_admission(world, signer=ATTESTER):
+    return sign_record(admit(SECOND), world.place(), signer)
 
 
 def test_a_malleated_or_foreign_signature_is_void():
@@ -153,9 +156,51 @@ def test_a_malleated_or_foreign_signature_is_void():
     good = signed_admission(world)
     twin = replace(good.signature, v=55 - good.signature.v, s=CURVE_ORDER - good.signature.s)
     assert replace(good, signature=twin).entry == good.entry
-    for forged in (replace(good, signature=twin), replace(good, signer=OTHER.address)):
-        assert replay([*world.leaves, forged.leaf()], ORIGIN).lines[-1].void is Void.BAD_SIGNATURE
+    for forged, void in (
+        (replace(good, signature=twin), Void.BAD_SIGNATURE),
+        (replace(signed_admission(world, OTHER), signer=ATTESTER.address), Void.BAD_SIGNATURE),
+        (replace(good, signer=OTHER.address), Void.SIGNER_NOT_GOOD),
+    ):
+        assert replay([*world.leaves, forged.leaf()], ORIGIN).lines[-1].void is void
     assert replay([*world.leaves, good.leaf()], ORIGIN).void == ()
+
+
+def test_a_cosignature_stands_where_its_key_is_good_and_its_attestation_came_before():
+    world, uid = World.begun(), attest(CLAIM, DOMAIN, ATTESTER).envelope["sig"]["uid"]
+    early = cosign(Envelope.from_json(attest(CLAIM, DOMAIN, ATTESTER).envelope), SECOND)
+    for void, before in (
+        (Void.UNKNOWN_UID, lambda: world.say(admit(SECOND), ATTESTER)),
+        (None, world.attest),
+        (None, lambda: None),
+        (Void.SIGNER_NOT_GOOD, lambda: world.say(retire(SECOND), ATTESTER)),
+    ):
+        before()
+        world.log_cosignature(uid, early)
+        assert last_void(world) is void
+    assert world.state().cosigned == {(uid, early): 4}
+    world.leaves.append(cosignature_leaf(uid, early) + b" ")
+    assert last_void(world) is Void.MALFORMED
+
+
+def test_what_a_stranger_writes_costs_no_signature():
+    from unittest.mock import patch
+
+    world = World.begun()
+    with patch("telefine_assets.attestation.log_records.recover_typed", wraps=recover_typed) as recovered:
+        for said in (admit(OTHER), retire(ATTESTER), Revocation("0x" + "1" * 64, "why")):
+            world.say(said, STRANGER)
+        assert {line.void for line in world.state().lines[1:]} == {Void.SIGNER_NOT_GOOD}
+        assert recovered.call_count == 1
+
+
+def test_patience_with_bad_signatures_ends():
+    world = World.begun()
+    for _ in range(3):
+        forged = replace(sign_record(admit(SECOND), world.place(), STRANGER), signer=ATTESTER.address)
+        world.leaves.append(forged.leaf())
+    assert len(replay(world.leaves, ORIGIN, patience=3).void) == len(world.state().void) == 3
+    with pytest.raises(RecordError, match="somebody else's name"):
+        replay(world.leaves, ORIGIN, patience=2)
 
 
 def test_a_leaf_that_was_not_written_so_is_malformed():

@@ -6,13 +6,15 @@ import pytest
 
 from telefine_assets.attestation.bundle import attest
 from telefine_assets.attestation.claim import partition_time
+from telefine_assets.attestation.cosigning import cosign
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.failures import VerificationFailed
 from telefine_assets.attestation.log import MerkleLog, leaf_hash, verify_consistency
 from telefine_assets.attestation.policy import Pin, SignerPolicy, TrustedSigner
+from telefine_assets.attestation.signatures import Signature
 from telefine_assets.attestation.snapshot import Snapshot, check_snapshot
 from telefine_assets.attribution.records import RecordError
-from telefine_assets_tests.attestation.example import ATTESTER, DAY, DOMAIN, NOW, STRANGER
+from telefine_assets_tests.attestation.example import ATTESTER, DAY, DOMAIN, STRANGER
 from telefine_assets_tests.attestation.logs import (
     CLAIM,
     OTHER,
@@ -21,6 +23,7 @@ from telefine_assets_tests.attestation.logs import (
     THIRD,
     World,
     admit,
+    another_claim,
     cosigned,
     retire,
 )
@@ -68,7 +71,7 @@ def test_what_a_retired_or_foreign_key_attests_is_refused():
 
 def test_what_a_leaked_key_attested_after_the_leak_is_refused_and_before_it_passes():
     world = World.begun()
-    before, after = world.attest(), world.attest(expiration_time=NOW + 99)
+    before, after = world.attest(), world.attest(claim=another_claim(1))
     world.say(admit(SECOND), ATTESTER)
     assert world.verify(after)
     world.say(retire(ATTESTER, untrusted_from=2), SECOND)
@@ -88,8 +91,7 @@ def test_a_revocation_is_seen_by_everybody_who_has_the_log():
 
 def test_time_is_judged_with_a_log_too():
     world = World.begun()
-    bundle = world.attest(expiration_time=NOW)
-    refused(lambda: world.verify(bundle), "expired")
+    bundle = world.attest()
     refused(lambda: world.verify(bundle, at=partition_time(DAY) - 1), "not_yet_valid")
 
 
@@ -172,28 +174,43 @@ def test_m_of_n():
     bundle = world.attest()
     policy = replace(POLICY, required=2, attesters=ALL)
     refused(lambda: world.verify(bundle, policy), "threshold_not_met", "1 of 2")
-    refused(lambda: world.verify(cosigned(bundle, STRANGER), policy), "threshold_not_met", "1 of 2")
+    refused(lambda: world.verify(world.cosign(bundle, STRANGER), policy), "threshold_not_met", "1 of 2")
     for signers in ((SECOND,), (THIRD,), (THIRD, SECOND), (SECOND, STRANGER)):
-        verified = world.verify(cosigned(bundle, *signers), policy)
+        verified = world.verify(world.cosign(bundle, *signers), policy)
         assert set(verified.signers) == {ATTESTER.address, *(each.address for each in signers)} & ALL
     refused(lambda: world.verify(cosigned(bundle, ATTESTER), policy), "cosignatures_malformed")
     refused(lambda: world.verify(cosigned(bundle, SECOND, SECOND), policy), "cosignatures_malformed")
     own = replace(POLICY, required=1, attesters=frozenset({SECOND.address}))
     refused(lambda: world.verify(bundle, own), "threshold_not_met", "0 of 1")
-    assert world.verify(cosigned(bundle, SECOND), own).signers == (SECOND.address,)
+    assert world.verify(world.cosign(bundle, SECOND), own).signers == (SECOND.address,)
 
 
-def test_a_cosigner_must_be_good_where_the_attestation_stands():
-    world = World.begun()
-    early = world.attest()
+def test_a_cosigner_must_be_good_where_the_log_says_that_he_signed():
+    world, policy = World.begun(), replace(POLICY, required=2, attesters=ALL)
+    bundle, other = world.attest(), world.attest(claim=another_claim(1))
+    too_early = world.cosign(bundle, SECOND)
+    refused(lambda: world.verify(too_early, policy), "threshold_not_met")
     world.say(admit(SECOND), ATTESTER)
-    between = world.attest(expiration_time=NOW + 98)
+    refused(lambda: world.verify(too_early, policy), "threshold_not_met")
+    in_time = world.cosign(bundle, SECOND)
+    assert world.verify(in_time, policy)
     world.say(retire(SECOND), ATTESTER)
-    late = world.attest(expiration_time=NOW + 99)
-    policy = replace(POLICY, required=2, attesters=ALL)
-    assert world.verify(cosigned(between, SECOND), policy)
-    for bundle in (early, late):
-        refused(lambda bundle=bundle: world.verify(cosigned(bundle, SECOND), policy), "threshold_not_met")
+    assert world.verify(in_time, policy), "what was signed before the retirement stands"
+    for late in (cosigned(other, SECOND), world.cosign(other, SECOND)):
+        refused(lambda late=late: world.verify(late, policy), "threshold_not_met", "1 of 2")
+    world.say(retire(SECOND, untrusted_from=4), ATTESTER)
+    refused(lambda: world.verify(in_time, policy), "threshold_not_met", "1 of 2")
+
+
+def test_a_leaf_that_was_written_ahead_does_not_save_a_late_signature():
+    world, policy = World.begun(), replace(POLICY, required=2, attesters=ALL)
+    world.say(admit(SECOND), ATTESTER)
+    bundle = world.attest()
+    late = cosign(Envelope.from_json(bundle.envelope), SECOND)
+    world.log_cosignature(bundle.envelope["sig"]["uid"], replace(late, signature=Signature(27, 1, 1)))
+    assert world.state().void == ()
+    world.say(retire(SECOND), ATTESTER)
+    refused(lambda: world.verify(bundle.with_cosignatures([late]), policy), "threshold_not_met", "1 of 2")
 
 
 def test_a_policy_that_any_good_key_could_satisfy_alone_cannot_be_made():

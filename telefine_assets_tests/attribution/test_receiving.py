@@ -2,20 +2,24 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from telefine_assets.attribution.arrivals import Register
-from telefine_assets.attribution.facts import recompute_weights
+from telefine_assets.attribution.facts import read_facts, recompute_weights
 from telefine_assets.attribution.receiving import receive_submission, receive_tagged
 from telefine_assets.attribution.records import RecordError
 from telefine_assets.attribution.submissions import Scope, SubmissionRefused
+from telefine_assets.attribution.trials import hold
 from telefine_assets.attribution.usage import AttributionError
-from telefine_assets.attribution.weighing import weigh
+from telefine_assets.attribution.weighing import FactsRefused, check_facts, weigh
+from telefine_assets.attribution.weights import FULL_PPM
 from telefine_assets.canonical import canonical_json
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.submissions import Submissions
+from telefine_assets.settings_attribution import AttributionSettings
 from telefine_assets.traces.records import cleaned_to_table
 from telefine_assets_tests.attribution.signing import ADA, BOB, NOW_MS, NOW_S, SCOPE, signed, trace
 
@@ -67,6 +71,100 @@ def test_good_tags_are_logged_in_order_bad_ones_are_counted_and_a_rerun_adds_not
     assert book.rows() == before
 
 
+@pytest.mark.parametrize("unsigned", ["paid", "escrow"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        [trace(1, "hello", BOB.address)],
+        [replace(trace(1, "hello", None), contributor_reason="bad_checksum"), trace(9, "hello", BOB.address)],
+        [trace(9, "hello", BOB.address)],
+    ],
+    ids=["the tag written over", "the tag broken, and a copy", "gone from the window, and a copy"],
+)
+def test_whoever_is_first_in_the_log_is_paid_whatever_became_of_his_trace(book, left, unsigned):
+    receive_submission(book, SCOPE, {"text": "hello"}, signed("hello", ADA).to_tag(), NOW_MS)
+    receive_submission(book, SCOPE, {"text": "hello"}, signed("hello", BOB).to_tag(), NOW_MS)
+    found, weighed = paid(book, left, {each.trace_id for each in left}, unsigned)
+    assert found == {ADA.address: FULL_PPM}
+    assert recompute_weights(weighed.facts) == weighed.table
+
+
+BY_USE = AttributionSettings()
+BY_WORTH = AttributionSettings(method="shapley")
+
+
+def first_and_second_swapped(facts):
+    for each, position in zip(facts["arrivals"], (1, 0), strict=True):
+        each["submission"]["position"] = position
+
+
+def one_signature_forgotten(facts):
+    facts["arrivals"][0]["submission"] = None
+
+
+def trials_invented(facts):
+    clusters = sorted({demo["cluster"] for demo in facts["demos"]})
+    trials = hold(clusters, 64, 0, [("i", "g")], lambda coalition: [len(coalition)], lambda done, of: None)
+    facts["trials"] = trials.to_record()
+
+
+@pytest.mark.parametrize(
+    ("forge", "settings", "words"),
+    [
+        (first_and_second_swapped, BY_USE, "they are not the same"),
+        (one_signature_forgotten, BY_USE, "they are not the same"),
+        (trials_invented, BY_USE, "attribution says usage"),
+        (lambda facts: None, BY_WORTH, "of no trials"),
+        (trials_invented, BY_WORTH, r"\(64, 0\), attribution says \(400, 0\)"),
+    ],
+)
+def test_facts_that_a_changed_store_would_have_signed_are_refused(book, forge, settings, words):
+    for who in (ADA, BOB):
+        receive_submission(book, SCOPE, {"text": "hello"}, signed("hello", who).to_tag(), NOW_MS)
+    traces = [trace(1, "hello", ADA.address), trace(2, "hello", BOB.address)]
+    facts = json.loads(paid(book, traces)[1].facts)
+    register = Register(SCOPE, book.of_traces)
+    check_facts(read_facts(canonical_json(facts)), register, BY_USE)
+    forge(facts)
+    with pytest.raises(FactsRefused, match=words):
+        check_facts(read_facts(canonical_json(facts)), register, settings)
+
+
+@pytest.mark.parametrize("unsigned", ["paid", "escrow"])
+def test_what_becomes_of_unsigned_traces_is_what_the_settings_say(book, unsigned):
+    facts = read_facts(paid(book, [trace(1, "hello", ADA.address)], unsigned=unsigned)[1].facts)
+    register = Register(SCOPE, book.of_traces)
+    for said in ("paid", "escrow"):
+        settings = AttributionSettings(unsigned=said)
+        if said == unsigned:
+            check_facts(facts, register, settings)
+        else:
+            with pytest.raises(FactsRefused, match=f"attribution.unsigned = '{said}'"):
+                check_facts(facts, register, settings)
+
+
+def test_an_inherited_demos_trace_id_that_stands_for_another_content_by_now_stops_nobodys_pay(book):
+    """Its own trace has left the window; who logs the id again, under a used content, is not its giver."""
+    mine, again = trace(1, "hello", ADA.address), trace(9, "there", BOB.address)
+    shown = {"quality_ppm": 1_000_000, "contributor": ADA.address}
+    demos = [
+        {"cluster": mine.cluster, "content": mine.content, "trace_id": mine.trace_id, **shown},
+        {"cluster": "gone", "content": "ab" * 32, "trace_id": again.trace_id, **shown},
+    ]
+    table = weigh(demos, [mine, replace(again, cluster=mine.cluster)], Register(SCOPE, book.of_traces)).table
+    assert {line.address: line.weight_ppm for line in table.lines} == {ADA.address: FULL_PPM}
+
+
+def test_a_signature_for_what_no_trace_says_counts_for_nothing(book):
+    receive_submission(book, SCOPE, {"text": "hello"}, signed("hello", ADA).to_tag(), NOW_MS)
+    traces = [trace(1, "hello", BOB.address)]
+    facts = json.loads(paid(book, traces)[1].facts)
+    (logged,) = (each for each in facts["arrivals"] if each["trace_id"] == "submission:0")
+    facts["arrivals"] = [logged, *({**each, "content": "0" * 64} for each in facts["arrivals"] if each is not logged)]
+    with pytest.raises(RecordError, match="no trace of its cluster has this content"):
+        recompute_weights(canonical_json(facts))
+
+
 def test_a_forged_signature_of_what_is_logged_is_refused_all_the_same(book):
     good = signed("hello")
     forged = json.loads(good.to_tag())
@@ -96,11 +194,11 @@ def test_a_near_copy_of_a_signed_trace_comes_after_it(book):
     assert paid(book, traces)[0] == {ADA.address: 1_000_000}
 
 
-def test_signing_for_a_rivals_trace_pays_nobody_but_whom_the_trace_names(book):
+def test_a_signature_in_the_log_outweighs_the_tag_of_a_trace_that_nobody_signed_for(book):
+    """The hole that is stated: tags can be written over, so they prove nothing against it."""
     receive_submission(book, SCOPE, {"text": "hello"}, signed("hello", BOB).to_tag(), NOW_MS)
     traces = [trace(1, "hello", ADA.address), trace(2, "other", BOB.address)]
-    assert paid(book, traces)[0] == {ADA.address: 1_000_000}
-    assert paid(book, traces, unsigned="escrow")[0] == {"unsigned_submission": 1_000_000}
+    assert paid(book, traces)[0] == {BOB.address: 1_000_000}
 
 
 def test_another_program_or_deployment_takes_no_notice(book):

@@ -1,6 +1,7 @@
 """What demos are worth by the items that they help with, how surely, and from stored scores alone."""
 
 import json
+import math
 import random
 
 import pytest
@@ -12,14 +13,14 @@ from telefine_assets.attribution.facts import read_facts, recompute_weights, val
 from telefine_assets.attribution.records import RecordError
 from telefine_assets.attribution.shapley import coalitions
 from telefine_assets.attribution.submissions import Scope
-from telefine_assets.attribution.trials import LEAST_BATCHES, Trials, hold, rules_of, valued
+from telefine_assets.attribution.trials import LEAST_BATCHES, T_PPM, Trials, hold, rules_of, valued
 from telefine_assets.attribution.usage import Arrival, AttributionError, UsedDemo
 from telefine_assets.attribution.weights import FULL_PPM
 from telefine_assets.canonical import canonical_json
 
 WALLETS = [checksum_address(bytes([17 * (i + 1)]) * 20) for i in range(8)]
 NAMES = tuple(f"c{i}" for i in range(4))
-RULES = rules_of(64, 0)
+RULES = rules_of(64, 0, len(NAMES))
 
 
 def quiet(_done, _of):
@@ -46,7 +47,7 @@ def helped(count, seed=0, shares=(0.3, 0.2, 0.0, -0.2)):
 
 
 def tried(count=200, seed=0, **changes):
-    return hold(NAMES, RULES, items(count), helped(count, seed, **changes), quiet)
+    return hold(NAMES, 64, 0, items(count), helped(count, seed, **changes), quiet)
 
 
 def weighed(trials, wallets=WALLETS):
@@ -62,7 +63,7 @@ def test_every_coalition_is_asked_once_and_progress_is_told():
         asked.append(coalition)
         return helped(30)(coalition)
 
-    hold([*NAMES, *NAMES], RULES, items(30), ask, lambda done, of: told.append((done, of)))
+    hold([*NAMES, *NAMES], 64, 0, items(30), ask, lambda done, of: told.append((done, of)))
     assert asked == coalitions(NAMES, RULES)
     assert told == [(at + 1, 16) for at in range(16)]
 
@@ -102,7 +103,6 @@ def test_standard_errors_cover_what_other_items_would_have_given(players):
     """120 draws of 120 items: the value over endless items is in the 95 % interval about 95 % of the times."""
     names = [f"c{i}" for i in range(players)]
     shares = [0.05 * (i + 1) for i in range(players)]
-    rules = rules_of(64, 0)
 
     def draw(seed, count):
         rng = random.Random(seed)
@@ -114,11 +114,46 @@ def test_standard_errors_cover_what_other_items_would_have_given(players):
 
     inside = total = 0
     for seed in range(120):
-        found = valued(hold(names, rules, items(120), draw(seed, 120), quiet))
+        found = valued(hold(names, 64, 0, items(120), draw(seed, 120), quiet))
         for line, share in zip(found.lines, shares, strict=True):
             inside += abs(line.value_ppm - share * 120 * 100_000) <= 1.96 * line.error_ppm
             total += 1
     assert 0.92 <= inside / total <= 0.98
+
+
+def test_useless_demos_are_seldom_paid_however_many_there_are():
+    """Chance alone: every answer is right or wrong by itself, whichever demos are shown."""
+    names = [f"c{i}" for i in range(5)]
+
+    def luck(seed):
+        return lambda coalition: [
+            FULL_PPM * (random.Random(f"{seed} {sorted(coalition)} {at}").random() < 0.1) for at in range(100)
+        ]
+
+    def paid(seed):
+        return any(
+            line.value_ppm * FULL_PPM > held.rules.z_ppm * line.error_ppm
+            for held in [hold(names, 64, 0, items(100), luck(seed), quiet)]
+            for line in valued(held).lines
+        )
+
+    assert sum(paid(seed) for seed in range(120)) <= 12
+
+
+def test_the_points_of_t_are_those_of_scipy():
+    from scipy.stats import t
+
+    assert {players: math.ceil(t.ppf(1 - 0.05 / players, 19) * 1000) * 1000 for players in T_PPM} == T_PPM
+
+
+def test_more_than_can_be_valued_is_refused_before_anything_is_listed():
+    record = tried(30).to_record() | {"players": [f"c{i:02d}" for i in range(40)], "budget": 10_000}
+    with pytest.raises(RecordError, match="scores"):
+        Trials.from_record(record)
+    with pytest.raises(AttributionError, match="Weigh by usage"):
+        Trials.from_record(record | {"players": [f"c{i:02d}" for i in range(65)]})
+    with pytest.raises(RecordError, match="budget"):
+        Trials.from_record(record | {"budget": 2**53 - 1})
 
 
 def test_items_of_one_session_are_no_independent_evidence():
@@ -127,8 +162,8 @@ def test_items_of_one_session_are_no_independent_evidence():
     def ask(coalition):
         return [FULL_PPM * ("c0" in coalition and at // 10 % 2 == 0) for at in range(300)]
 
-    alone = hold(NAMES, RULES, items(300), ask, quiet)
-    together = hold(NAMES, RULES, items(300, lambda at: f"s{at // 10}"), ask, quiet)
+    alone = hold(NAMES, 64, 0, items(300), ask, quiet)
+    together = hold(NAMES, 64, 0, items(300, lambda at: f"s{at // 10}"), ask, quiet)
     one, other = (valued(each).lines[0] for each in (alone, together))
     assert one.value_ppm == other.value_ppm
     assert other.error_ppm > 2 * one.error_ppm
@@ -138,7 +173,7 @@ def test_a_value_that_other_items_might_not_have_shown_is_not_paid():
     def ask(coalition):
         return [FULL_PPM * ("c0" in coalition and at < 2) for at in range(100)]
 
-    table = recompute_weights(weighed(hold(NAMES, RULES, items(100), ask, quiet)))
+    table = recompute_weights(weighed(hold(NAMES, 64, 0, items(100), ask, quiet)))
     assert (table.reason, table.lines) == ("within_noise", ())
 
 
@@ -147,7 +182,7 @@ def test_too_few_items_tell_nothing_and_the_record_says_so(count, reason):
     def ask(coalition):
         return [FULL_PPM * ("c0" in coalition)] * count
 
-    assert recompute_weights(weighed(hold(NAMES, RULES, items(count), ask, quiet))).reason == reason
+    assert recompute_weights(weighed(hold(NAMES, 64, 0, items(count), ask, quiet))).reason == reason
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 7), min_size=4, max_size=4))

@@ -1,6 +1,7 @@
 """All benchmarks, one after the other: ``make bench``."""
 
 from telefine_assets_tests.benchmarks import (
+    api,
     bootstrapping,
     cleaning,
     clustering,
@@ -12,6 +13,7 @@ from telefine_assets_tests.benchmarks import (
     payouts,
     ranges,
     shapley,
+    spool,
 )
 
 for benchmark in (
@@ -25,7 +27,9 @@ for benchmark in (
     bootstrapping,
     deltaone,
     shapley,
+    spool,
     payouts,
+    api,
 ):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}", flush=True)
     benchmark.main()

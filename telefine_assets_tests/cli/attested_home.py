@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from telefine_assets.attestation.attesting import ATTESTED, Attester, attest_claim, claim_of, reverify
 from telefine_assets.attestation.eas import EasDomain
@@ -10,17 +11,22 @@ from telefine_assets.attestation.files import BASELINE, CANDIDATE, DEMOS, LOOKS,
 from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.signers import LocalKeySigner
 from telefine_assets.attestation.trust import Trust
+from telefine_assets.attestation.verify import VerifiedAttestation
 from telefine_assets.attribution.facts import FACTS_FILE, write_facts
 from telefine_assets.attribution.submissions import Scope
 from telefine_assets.attribution.usage import Arrival, UsedDemo
 from telefine_assets.canonical import canonical_json, canonical_lines, digest_of, sha256_hex
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.deltaone.records import Rules
+from telefine_assets.ledger.audit import Audit
+from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.cosignatures import Cosignatures
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.payouts import Payouts
+from telefine_assets.ledger.records import Promotion
 from telefine_assets.payouts.paying import Books, pay_attested
+from telefine_assets.programs.values import demo_digest
 from telefine_assets.settings import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
@@ -31,6 +37,7 @@ from telefine_assets_tests.payouts.test_plan import wallet
 
 KEY = "07" * 32
 SIGNER = LocalKeySigner(KEY)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONDAY, TUESDAY = "2026-11-02", "2026-11-03"
 ALICE, BOB = wallet(1), wallet(0)
 ASKED_WITH = {"lm": {"model": "small"}, "code": "2" * 64}
@@ -60,6 +67,9 @@ def evidence_of(day: str, contributors: list[str | None]) -> dict[str, bytes]:
             "trace_digest": digest_of(asked),
             "quality_ppm": 900_000,
             "contributor": who,
+            "predictor": "answer",
+            "position": index,
+            "digest": demo_digest(asked),
         }
         for index, (asked, who) in enumerate(zip(inputs, contributors, strict=True))
     ]
@@ -100,7 +110,8 @@ def evidence_of(day: str, contributors: list[str | None]) -> dict[str, bytes]:
         "decision": decision.to_record(),
         "rules": rules.to_record(),
         "look": taken.to_record(),
-        "asked_with": ASKED_WITH,
+        "asked_with": ASKED_WITH | {"metric": taken.metric_digest},
+        "metric_name": "exact_match",
     }
     listed = {
         "k": 1,
@@ -117,7 +128,7 @@ def evidence_of(day: str, contributors: list[str | None]) -> dict[str, bytes]:
 
 
 class PaidHome:
-    """A home in which days can be attested and paid."""
+    """A home in which days can be attested, which promotes, and paid."""
 
     def __init__(self, home) -> None:
         (home / "telefine.yaml").write_text(SETTINGS)
@@ -143,22 +154,38 @@ class PaidHome:
             self.trust(),
             lambda: signer,
             lambda program, key: json.loads(files[LOOKS]),
+            lambda facts: None,
             self.evidence.put,
             self.evidence.find,
         )
-        attested = attest_claim(attester, claim_of("triage", day, "exact_match", files))
+        attested = attest_claim(attester, claim_of("triage", day, files))
         self.evidence.put(attested.bundle.to_bytes())
         record = {"outcome": ATTESTED, "reason": "reached", **attested.to_record()}
         self.records.write("triage", "attestations", day, record)
+        self._promote(day, attested.verified)
         return attested.verified.uid
 
-    def pay(self, day: str) -> dict:
-        """Pay an attested day as the asset would; returns its record."""
+    def _promote(self, day: str, verified: VerifiedAttestation) -> None:
+        """Promote over what serves, as if the evidence said so; nothing where a later day serves already."""
+        champions, claim = Champions(self.ledger), verified.claim
+        last = champions.current("triage")
+        if last is None or last.day < day:
+            baseline = last.version if last else claim.baseline_version
+            champions.promote(Promotion("triage", day, claim.candidate_version, baseline, verified.uid), NOON)
+
+    def audited(self) -> list[str]:
+        """What the audit log says was done, its chain verified; promotions are left out."""
+        audit = Audit(self.ledger)
+        audit.verify()
+        return [row.action for row in audit.rows() if row.action != "promoted"]
+
+    def pay(self, day: str, **changes: object) -> dict:
+        """Pay an attested day as the asset would, with some settings of payouts changed; returns its record."""
         attestation = self.records.read("triage", "attestations", day)
         standing = reverify(attestation, self.trust(), self.evidence.find)
         books = Books(Payouts(self.ledger), self.evidence.put, self.evidence.get)
         champion = {"attestation": attestation["uid"], "reason": "promoted"}
-        payout = self.settings.programs["triage"].payout
+        payout = self.settings.programs["triage"].payout.model_copy(update=changes)
         record = pay_attested("triage", day, standing.verified, champion, payout, books, standing.hindrance)
         self.records.write("triage", "contributor_payouts", day, record)
         return record

@@ -6,15 +6,36 @@ import shutil
 
 import pytest
 
+from telefine_assets.attestation.attesting import Attester, attest_claim, claim_of
+from telefine_assets.attestation.bundle import AttestationBundle
+from telefine_assets.attestation.cosigning import cosign
+from telefine_assets.attestation.eas import Envelope
+from telefine_assets.attestation.files import BASELINE, CANDIDATE, LOOKS, REPORT
 from telefine_assets.attestation.signers import LocalKeySigner
+from telefine_assets.attestation.trust import Trust
+from telefine_assets.canonical import sha256_hex
 from telefine_assets.cli.main import main
-from telefine_assets.ledger.audit import Audit
+from telefine_assets.ledger.cosignatures import Cosignatures
 from telefine_assets.ledger.payouts import Payouts
-from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, SETTINGS, SIGNER, TUESDAY, PaidHome
+from telefine_assets_tests.attestation.logs import MemoryLeaves
+from telefine_assets_tests.cli.attested_home import (
+    ALICE,
+    BOB,
+    KEY,
+    MONDAY,
+    SETTINGS,
+    SIGNER,
+    TUESDAY,
+    PaidHome,
+    evidence_of,
+)
+from telefine_assets_tests.payouts.test_plan import wallet
 
 SECOND_KEY = "08" * 32
 SECOND = LocalKeySigner(SECOND_KEY)
 STRANGER_KEY = "09" * 32
+THIRD_KEY = "0a" * 32
+THIRD = LocalKeySigner(THIRD_KEY)
 WHY = ("--reason", "it was time")
 
 
@@ -96,8 +117,84 @@ def test_a_pinned_head_moves_forward_and_never_back(home, telefine, tmp_path):
     code, _, errors = telefine("verify", new, "--pin", pin, "--policy", new / "policy.json")
     assert (code, "would be replaced" in errors) == (1, True)
     (new / "log.json").unlink()
-    code, _, errors = telefine("verify", new, "--pin", pin)
-    assert (code, "no head to pin" in errors) == (1, True)
+    code, out, errors = telefine("verify", new, "--pin", pin)
+    assert (code, out, "log_missing" in errors) == (1, "", True)
+    code, out, errors = telefine("verify", new, "--policy", new / "policy.json", "--pin", tmp_path / "other.json")
+    assert (code, out, "no head to pin" in errors) == (1, "", True)
+
+
+def forged(home, folder, files, program="triage"):
+    """What the thief of the deployment's key hands over: his own log of the same name, and no ``log.json``."""
+    kept = {sha256_hex(content): content for content in files.values()}
+    attester = Attester(
+        Trust(home.domain, home.settings.deployment, MemoryLeaves(), Cosignatures(home.ledger)),
+        lambda: SIGNER,
+        lambda program, key: [],
+        lambda facts: None,
+        sha256_hex,
+        kept.get,
+    )
+    bundle = attest_claim(attester, claim_of(program, MONDAY, files)).bundle
+    named = {f"evidence/{digest}": content for digest, content in kept.items()}
+    for name, content in {"attestation.json": bundle.to_bytes(), **named}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_thief_of_a_retired_key_gains_nothing_by_leaving_the_log_out(home, telefine, tmp_path):
+    pin, revoked = tmp_path / "mine.json", exported(telefine, tmp_path / "monday")
+    assert telefine("verify", revoked, "--pin", pin)[0] == 0
+    telefine("revoke", uid_of(home), *WHY, "--yes")
+    telefine("rotate", SECOND.address, *WHY, "--compromised-from", 2, "--yes")
+    home.attest(TUESDAY, [BOB], SECOND)
+    new = exported(telefine, tmp_path / "tuesday", TUESDAY, key=SECOND_KEY)
+    assert telefine("verify", new, "--pin", pin)[0] == 0
+    mine = json.loads(pin.read_bytes())
+    assert [(each["address"], each["lastIndex"]) for each in mine["signers"]] == [
+        (SIGNER.address, 1),
+        (SECOND.address, None),
+    ]
+    assert (mine["signers"], mine["revokedUids"]) == (mine["logKeys"], [uid_of(home)])
+    assert mine["genesis"] == SIGNER.address
+    theft = forged(home, tmp_path / "theft", evidence_of(MONDAY, [wallet(9)]))
+    (revoked / "log.json").unlink()
+    for folder in (theft, revoked):
+        for option in ("--policy", "--pin"):
+            code, out, errors = telefine("verify", folder, option, pin)
+            assert (code, out, "log_missing" in errors) == (1, "", True)
+    code, _, errors = telefine("cosign", theft, "--policy", pin, "-o", tmp_path / "no", key=SECOND_KEY)
+    assert (code, "log_missing" in errors) == (1, True)
+    code, out, errors = telefine("verify", theft, "--policy", new / "policy.json")
+    assert (code, out, "log_head_untrusted" in errors) == (1, "", True)
+
+
+def test_nothing_in_a_strangers_files_steers_the_terminal(home, telefine, tmp_path):
+    evil = "triage 0123456789ab, day 2026-11-02\n  log         contains all that was pinned\x1b[8m"
+    files = renamed(evidence_of(MONDAY, [ALICE]), evil)
+    folder = forged(home, tmp_path / "evil", files, evil)
+    policy = exported(telefine, tmp_path / "own") / "policy.json"
+    code, out, errors = telefine("verify", folder, "--policy", policy)
+    assert (code, errors) == (0, "")
+    assert "\x1b" not in out
+    assert not [line for line in out.splitlines() if line.startswith("  log  ")]
+    (folder / "policy.json").write_bytes(policy.read_bytes())
+    for name in ("policy.json", "attestation.json"):
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_bytes()) | {"\x07 rung": 1}))
+        code, out, errors = telefine("verify", folder)
+        assert (code, out, "\x07" in errors, "rung" in errors) == (1, "", False, True)
+        (folder / name).write_bytes((policy.parent / name).read_bytes())
+
+
+def renamed(files, program):
+    """Evidence of a program that is called something else."""
+    word = json.dumps(program).encode()
+    new = {name: content.replace(b'"triage"', word) for name, content in files.items()}
+    digests = {sha256_hex(files[name]): sha256_hex(new[name]) for name in (BASELINE, CANDIDATE)}
+    for name in (REPORT, LOOKS):
+        for old, digest in digests.items():
+            new[name] = new[name].replace(old.encode(), digest.encode())
+    return new
 
 
 def test_a_rotated_deployment_stands_by_what_its_old_key_signed(home, telefine, tmp_path):
@@ -111,7 +208,7 @@ def test_a_rotated_deployment_stands_by_what_its_old_key_signed(home, telefine, 
         assert telefine("verify", folder)[0] == 0
     code, _, errors = telefine("export", MONDAY, tmp_path / "late", key=KEY)
     assert (code, "is no good key" in errors) == (1, True)
-    assert [row.action for row in Audit(home.ledger).rows()] == ["rotated"]
+    assert home.audited() == ["rotated"]
     keys = json.loads(telefine("keys", "--json")[1])
     assert [(key["address"], key["retired_at"]) for key in keys] == [(SIGNER.address, 3), (SECOND.address, None)]
 
@@ -140,7 +237,7 @@ def test_nothing_more_rests_on_a_revoked_attestation(home, telefine, tmp_path):
     record = home.pay(MONDAY)
     assert record["outcome"] == "nothing_to_pay"
     assert "revoked" in record["reason"]
-    assert Payouts(home.ledger).plan_of(uid) is None
+    assert Payouts(home.ledger).of(uid) is None
     after = exported(telefine, tmp_path / "after")
     code, _, errors = telefine("verify", after)
     assert (code, "revoked" in errors) == (1, True)
@@ -193,7 +290,7 @@ def test_a_stranger_can_say_nothing_and_without_a_yes_nothing_is_said(home, tele
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert telefine("admit", SECOND.address, *WHY)[0] == 1
     assert len(home.trust().leaves.leaves()) == 2
-    assert Audit(home.ledger).rows() == []
+    assert home.audited() == []
 
 
 @pytest.fixture
@@ -227,7 +324,47 @@ def test_two_of_two(pair, telefine, tmp_path, monkeypatch):
     assert pair.pay(MONDAY)["outcome"] == "planned"
     code, out, _ = telefine("verify", exported(telefine, tmp_path / "out"))
     assert (code, f"and by      {SECOND.address}" in out) == (0, True)
-    assert [row.action for row in Audit(pair.ledger).rows()] == ["admitted", "cosigned"]
+    lines = json.loads(telefine("log", "--json")[1])
+    assert [line["what"] for line in lines if line["kind"].startswith("telefine.cosig")] == [f"cosign {uid_of(pair)}"]
+    assert pair.audited() == ["admitted", "cosigned"]
+
+
+def test_a_key_that_was_retired_does_not_make_up_the_threshold_afterwards(pair, telefine, tmp_path):
+    assert telefine("retire", SECOND.address, *WHY, "--yes")[0] == 0
+    folder = exported(telefine, tmp_path / "out")
+    bundle = AttestationBundle.from_bytes((folder / "attestation.json").read_bytes())
+    late = cosign(Envelope.from_json(bundle.envelope), SECOND)
+    (folder / "attestation.json").write_bytes(bundle.with_cosignatures([late]).to_bytes())
+    code, out, errors = telefine("verify", folder, "--policy", folder / "policy.json")
+    assert (code, out, "1 of 2" in errors) == (1, "", True)
+
+
+def test_a_cosignature_of_before_the_retirement_stands(pair, telefine, tmp_path):
+    folder, file = exported(telefine, tmp_path / "out"), tmp_path / "cosig"
+    assert telefine("cosign", folder, "-o", file, "--policy", folder / "policy.json", key=SECOND_KEY)[0] == 0
+    assert telefine("add-cosignature", file, "--yes")[0] == 0
+    assert telefine("retire", SECOND.address, *WHY, "--yes")[0] == 0
+    folder = exported(telefine, tmp_path / "out")
+    assert telefine("verify", folder)[0] == 0
+    (folder / "log.json").unlink()
+    code, _, errors = telefine("verify", folder)
+    assert (code, "1 of 2" in errors) == (1, True)
+
+
+def test_only_the_policys_attesters_cosign_and_only_with_the_log(pair, telefine, tmp_path):
+    assert telefine("admit", THIRD.address, *WHY, "--yes")[0] == 0
+    folder = exported(telefine, tmp_path / "out")
+    policy = ("--policy", folder / "policy.json", "-o", tmp_path / "no")
+    code, _, errors = telefine("cosign", folder, *policy, key=THIRD_KEY)
+    assert (code, "would not count" in errors, "attesters" in errors) == (1, True, True)
+    assert telefine("retire", SECOND.address, *WHY, "--yes")[0] == 0
+    retired = exported(telefine, tmp_path / "retired")
+    code, _, errors = telefine("cosign", retired, *policy, key=SECOND_KEY)
+    assert (code, "would not count" in errors) == (1, True)
+    (folder / "log.json").unlink()
+    code, _, errors = telefine("cosign", folder, *policy, key=SECOND_KEY)
+    assert (code, "log_missing" in errors) == (1, True)
+    assert not (tmp_path / "no").exists()
 
 
 def test_nobody_cosigns_what_does_not_verify_or_with_a_key_that_does_not_count(pair, telefine, tmp_path):

@@ -5,62 +5,43 @@ import time
 
 import pytest
 
-from telefine_assets.cli.main import main
 from telefine_assets.ledger.payouts import Payouts
 from telefine_assets.payouts.merkle import StandardMerkleTree, verify_claim
 from telefine_assets.payouts.mint_file import MintFile
 from telefine_assets.payouts.plan import Payment
 from telefine_assets.payouts.safe_csv import read_safe_csv
-from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, SIGNER, TUESDAY, PaidHome
+from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, SIGNER, TUESDAY
+from telefine_assets_tests.cli.payouts_home import (
+    CONTRACT,
+    DEADLINE,
+    ESCROW,
+    HALF,
+    POOL,
+    TOKEN,
+    paid_home,
+    run,
+    set_payout,
+    write,
+)
 from telefine_assets_tests.payouts.mint import SIGNERS, signed
 from telefine_assets_tests.payouts.test_plan import wallet
 
-POOL = 10**18 + 1
-TOKEN, ESCROW, CONTRACT = wallet(500), wallet(600), wallet(700)
-DEADLINE = 4_102_444_800
-HALF = POOL // 2
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return tmp_path_factory.mktemp("paid") / "home"
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """Two attested days: Monday's half is nobody's, Tuesday's is Bob's alone; both are paid, Tuesday first."""
-    monkeypatch.setenv("TELEFINE_SIGNER__PRIVATE_KEY", KEY)
-    monkeypatch.setenv("TELEFINE_CONFIG", str(tmp_path / "telefine.yaml"))
-    monkeypatch.setenv("COLUMNS", "160")
-    made = PaidHome(tmp_path)
-    made.attest(MONDAY, [ALICE, "carol.eth"])
-    made.attest(TUESDAY, [BOB])
-    made.pay(TUESDAY)
-    made.pay(MONDAY)
-    return made
+def home(tmp_path, monkeypatch, template):
+    """Monday and Tuesday, paid."""
+    return paid_home(tmp_path, monkeypatch, template)
 
 
 @pytest.fixture
 def telefine(home, capsys):
     """Run ``telefine payouts``; returns exit code, output and errors."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main(["payouts", *map(str, arguments)])
-        done = capsys.readouterr()
-        assert KEY not in done.out + done.err
-        return caught.value.code or 0, done.out, done.err
-
-    return run
-
-
-def write(telefine, output=None, day=TUESDAY, **changes):
-    options = {
-        "model-id": "12345678901234567890",
-        "chain-id": 31337,
-        "contract": CONTRACT,
-        "spec-id": "triage-v1",
-        "max-cost": 5_000_000,
-        "actual-cost": 2_340_000,
-        "deadline": DEADLINE,
-    } | changes
-    given = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return telefine("mint-request", "write", day, *given, *(["--output", output] if output else []))
+    return lambda *arguments: run(capsys, *arguments)
 
 
 def test_what_is_the_same_for_every_request_may_stand_in_the_settings(home, telefine, tmp_path):
@@ -69,9 +50,7 @@ def test_what_is_the_same_for_every_request_may_stand_in_the_settings(home, tele
     code, _, err = telefine("mint-request", "write", TUESDAY, *given)
     assert (code, "give --model-id, or set payout.mint.model_id" in err) == (1, True)
     mint = f'{{model_id: "12345678901234567890", chain_id: 31337, contract: "{CONTRACT}", spec_id: triage-v1,'
-    settings = (tmp_path / "telefine.yaml").read_text().rstrip()
-    settings = settings.removesuffix("}") + f', mint: {mint} attesters: ["{SIGNER.address}"], required: 1}}}}\n'
-    (tmp_path / "telefine.yaml").write_text(settings)
+    set_payout(home, f'mint: {mint} attesters: ["{SIGNER.address}"], required: 1}}')
     file = tmp_path / "set.json"
     assert telefine("mint-request", "write", TUESDAY, *given, "--output", file)[0] == 0
     assert file.read_bytes() == (tmp_path / "given.json").read_bytes()
@@ -89,7 +68,7 @@ def test_a_plan_is_worked_out_from_the_verified_attestation_and_recorded_nowhere
     assert code == 0
     assert sum(int(line["amount"]) for line in plan["payments"] + plan["escrow"]) == POOL
     assert {line["address"] for line in plan["payments"]} == {ALICE, BOB}
-    assert Payouts(home.ledger).plan_of(uid) is None
+    assert Payouts(home.ledger).of(uid) is None
     assert home.records.find("triage", "contributor_payouts", wednesday) is None
     assert "was paid already" in telefine("plan", MONDAY)[1]
 

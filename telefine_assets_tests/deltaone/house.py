@@ -18,7 +18,7 @@ from telefine_assets.settings import DeltaOneSettings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets_tests.knn_lm import KnnLm, lm_settings
-from telefine_assets_tests.programs.examples import cleaned_tickets, items, tickets_spec
+from telefine_assets_tests.programs.examples import KEY, cleaned_tickets, items, tickets_spec
 
 SPEC = tickets_spec()
 MONDAY, TUESDAY, WEDNESDAY = "2026-11-16", "2026-11-17", "2026-11-18"
@@ -50,9 +50,7 @@ class House:
         try:
             with open_lm(lm_settings(self.knn, **changes), Answers(ledger)) as lm:
                 evidence = self.evidence
-                yield Bench(
-                    spec, self.settings, Looks(ledger), evidence.put, evidence.get, lm, self.said.append, b"secret"
-                )
+                yield Bench(spec, self.settings, Looks(ledger), evidence.put, evidence.get, lm, self.said.append, KEY)
         finally:
             ledger.close()
 

@@ -14,11 +14,11 @@ from telefine_assets.deltaone.holdout import holdout_of
 from telefine_assets.deltaone.records import Rules
 from telefine_assets.programs.metrics import Metric, MetricError
 from telefine_assets.settings import DeltaOneSettings
-from telefine_assets_tests.programs.examples import cleaned_trace, program_settings, tickets_spec
+from telefine_assets_tests.programs.examples import KEY, cleaned_trace, program_settings, tickets_spec
 
 from .house import CLEANED, MONDAY, MORE, SETTINGS, SPEC, TUESDAY, WORSE, House
 
-N = len(holdout_of(CLEANED, SPEC, SETTINGS).items)
+N = len(holdout_of(CLEANED, SPEC, SETTINGS, KEY).items)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_look_stands_in_the_ledger_before_the_first_item_is_scored(house):
 
 def test_a_look_that_broke_off_is_the_same_look_when_it_is_run_again(house):
     compiled, both = house.compiled(), [*CLEANED, *MORE]
-    questions = 2 * len(holdout_of(both, SPEC, SETTINGS).items)
+    questions = 2 * len(holdout_of(both, SPEC, SETTINGS, KEY).items)
     with house.bench() as bench, pytest.raises(RuntimeError, match="power cut"):
 
         def cut(text):
@@ -140,8 +140,8 @@ def test_only_labels_that_somebody_expected_are_in_the_holdout(house):
         )
         for n in range(200)
     ]
-    held = holdout_of([*CLEANED, *own], SPEC, SETTINGS).items
-    assert held == holdout_of(CLEANED, SPEC, SETTINGS).items
+    held = holdout_of([*CLEANED, *own], SPEC, SETTINGS, KEY).items
+    assert held == holdout_of(CLEANED, SPEC, SETTINGS, KEY).items
     assert {item.label_source for item in held} == {"expectation:HUMAN:ann"}
     assert {item.trace_id for item in held} == {each.trace_id for each in CLEANED if each.split == "holdout"}
     record = house.record(cleaned=own)
@@ -152,11 +152,11 @@ def test_only_labels_that_somebody_expected_are_in_the_holdout(house):
 def test_an_expected_label_counts_even_when_a_copy_with_an_own_label_came_earlier():
     late = next(each for each in CLEANED if each.split == "holdout")
     early = replace(late, trace_id="tr-early", arrival_ms=0, label_source="output:helpful")
-    assert [item.trace_id for item in holdout_of([early, late], SPEC, SETTINGS).items] == [late.trace_id]
+    assert [item.trace_id for item in holdout_of([early, late], SPEC, SETTINGS, KEY).items] == [late.trace_id]
 
 
 def test_items_that_nothing_answers_are_left_out_in_pairs(house):
-    some = holdout_of(CLEANED, SPEC, SETTINGS).items[0].inputs["ticket"]
+    some = holdout_of(CLEANED, SPEC, SETTINGS, KEY).items[0].inputs["ticket"]
     house.knn.refuses = lambda prompt: some in prompt and prompt.count("Ticket: ") > 3
     public = house.record(num_retries=0)["public"]
     assert (public["unresolved"], public["n"]) == (1, N - 1)

@@ -12,7 +12,7 @@ from telefine_assets.deltaone.holdout import prepare
 from telefine_assets.deltaone.records import Guardrail, Rules
 from telefine_assets.programs.versions import Version
 from telefine_assets.settings import DeltaOneSettings
-from telefine_assets_tests.programs.examples import tickets_spec
+from telefine_assets_tests.programs.examples import KEY, tickets_spec
 
 from .house import CLEANED, FEW, MORE, TUESDAY, WORSE, House
 from .metrics import HERE
@@ -45,6 +45,17 @@ def test_a_guardrail_that_is_the_score_under_another_name_tells_nothing_whatever
     record = house.record(spec=spec, compiled=house.compiled(**WORSE, spec=spec))
     assert (record["code"], record["public"]["guardrails"], record["public"]["k"]) == ("not_reached", [], 1)
     assert "same" not in record["sentence"]
+
+
+def test_the_key_that_chooses_the_items_is_neither_stored_nor_shown(house):
+    record = house.record()
+    secret = KEY.get_secret_value()
+    with house.bench() as bench:
+        assert secret not in repr(bench)
+    assert secret not in repr(record) + "".join(house.said)
+    stored = [path for path in house.folder.rglob("*") if path.is_file()]
+    assert stored
+    assert not [path for path in stored if secret.encode() in path.read_bytes()]
 
 
 def test_a_look_is_known_by_every_item_it_could_be_at_and_not_by_those_of_a_first_choice(house):

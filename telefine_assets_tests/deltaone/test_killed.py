@@ -14,11 +14,12 @@ import pytest
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.deltaone.holdout import holdout_of
 from telefine_assets.ledger.connection import Ledger
+from telefine_assets_tests.programs.examples import KEY
 
 from .house import CLEANED, MONDAY, SETTINGS, SPEC, House
 from .look_process import IN_FLIGHT, NAMES, look
 
-N = len(holdout_of(CLEANED, SPEC, SETTINGS).items)
+N = len(holdout_of(CLEANED, SPEC, SETTINGS, KEY).items)
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from telefine_assets.lm.opening import Unreachable
 from telefine_assets.programs.metrics import Metric
 from telefine_assets.programs.versions import Version
 from telefine_assets.settings import DeltaOneSettings
-from telefine_assets_tests.programs.examples import tickets_spec
+from telefine_assets_tests.programs.examples import KEY, tickets_spec
 from telefine_assets_tests.programs.tickets import TEAMS, right_team
 
 from .house import CLEANED, FEW, MONDAY, MORE, SETTINGS, SPEC, TUESDAY, WEDNESDAY, WORSE, House
 from .metrics import HERE
 
 ALL = [*CLEANED, *MORE]
-N = len(holdout_of(CLEANED, SPEC, SETTINGS).items)
+N = len(holdout_of(CLEANED, SPEC, SETTINGS, KEY).items)
 LOSS = {"name": "function", "path": f"{HERE}:loss", "direction": "lower"}
 FITS = {"name": "function", "path": f"{HERE}:fits", "labels": False}
 NO_PRAISE = {"name": "function", "path": f"{HERE}:no_praise", "labels": False}
@@ -92,7 +92,7 @@ class TestNumbers:
 
     def test_a_day_whose_epoch_ended_while_it_asked_must_run_again_on_fresh_items(self, house):
         monday, tuesday = house.compiled(), house.compiled(seed=1)
-        asked = 2 * len(holdout_of(ALL, SPEC, SETTINGS).items)
+        asked = 2 * len(holdout_of(ALL, SPEC, SETTINGS, KEY).items)
 
         def meanwhile(text):
             if text.startswith(f"{asked} of"):
@@ -243,13 +243,13 @@ class TestLabels:
     def test_a_guardrail_that_reads_labels_needs_items_that_have_one(self, house):
         bounds = {"agreed": {"metric": f"{HERE}:agrees", "at_least": 0}}
         spec = tickets_spec(metric=FITS, deltaone={"guardrails": bounds})
-        holdout = holdout_of([*UNLABELLED, *MORE], spec, SETTINGS)
-        assert holdout.items == holdout_of(MORE, spec, SETTINGS).items
+        holdout = holdout_of([*UNLABELLED, *MORE], spec, SETTINGS, KEY)
+        assert holdout.items == holdout_of(MORE, spec, SETTINGS, KEY).items
         assert holdout.own == N
 
     def test_own_labels_are_left_out_where_there_are_others(self, house):
         assert house.record(cleaned=[*UNLABELLED, *MORE])["labels"] == {
-            "expectation:HUMAN": len(holdout_of(MORE, SPEC, SETTINGS).items)
+            "expectation:HUMAN": len(holdout_of(MORE, SPEC, SETTINGS, KEY).items)
         }
 
 
@@ -264,14 +264,14 @@ class TestGroups:
         wallets = [f"0x{n:040x}" for n in range(5)]
         cleaned = [replace(each, contributor=wallets[n % 5]) for n, each in enumerate(CLEANED)]
         by_contributor = SETTINGS.model_copy(update={"cluster_by": "contributor"})
-        items = holdout_of(cleaned, SPEC, by_contributor).items
+        items = holdout_of(cleaned, SPEC, by_contributor, KEY).items
         assert len({item.group for item in items}) == 5
         assert {(item.group, item.contributor) for item in items} == {
             (min(each.group for each in items if each.contributor == wallet), wallet) for wallet in wallets
         }
-        assert len({item.group for item in holdout_of(cleaned, SPEC, SETTINGS).items}) == N
+        assert len({item.group for item in holdout_of(cleaned, SPEC, SETTINGS, KEY).items}) == N
         unknown = [replace(each, contributor=None) for each in CLEANED]
-        assert holdout_of(unknown, SPEC, by_contributor).items == holdout_of(unknown, SPEC, SETTINGS).items
+        assert holdout_of(unknown, SPEC, by_contributor, KEY).items == holdout_of(unknown, SPEC, SETTINGS, KEY).items
 
 
 class TestGuardrails:

@@ -47,8 +47,10 @@ def test_a_score_is_an_integer(score):
     [
         ({"direction": "up"}, "direction"),
         ({"alpha": 0.05}, "decimal string"),
-        ({"alpha": "1/0"}, "no number"),
-        ({"alpha": "five"}, "no number"),
+        ({"alpha": "1/0"}, "decimal string"),
+        ({"alpha": "five"}, "decimal string"),
+        ({"alpha": "1e-999999999"}, "decimal string"),
+        ({"permutations": 10**15}, "permutations"),
         ({"alpha": "0.5"}, "between"),
         ({"alpha": "0"}, "between"),
         ({"threshold_ppm": 0}, "threshold_ppm"),

@@ -11,11 +11,12 @@ from telefine_assets.deltaone.holdout import holdout_of
 from telefine_assets.deltaone.records import PPM, Rules
 from telefine_assets.deltaone.regressions import found, refusal
 from telefine_assets.settings import DeltaOneSettings
+from telefine_assets_tests.programs.examples import KEY
 
 from .house import CLEANED, FEW, MORE, SETTINGS, SPEC, TUESDAY, WORSE, House
 from .rows import row, rows
 
-N = len(holdout_of(CLEANED, SPEC, SETTINGS).items)
+N = len(holdout_of(CLEANED, SPEC, SETTINGS, KEY).items)
 LATER = [*CLEANED, *MORE]
 LIMIT = replace(Rules(), max_regressions=3)
 
@@ -72,7 +73,7 @@ def test_more_than_the_limit_refuses_before_a_look_is_spent(house):
     assert "the rules allow 5" in record["sentence"]
     assert record["regressions"]["count"] > 5
     assert house.looks() == looks
-    fresh = {item.inputs["ticket"] for item in holdout_of(MORE, SPEC, SETTINGS).items}
+    fresh = {item.inputs["ticket"] for item in holdout_of(MORE, SPEC, SETTINGS, KEY).items}
     assert not [prompt for prompt in house.knn.prompts if any(ticket in prompt for ticket in fresh)]
 
 
@@ -88,7 +89,7 @@ def test_the_journal_knows_what_serves_and_no_more_than_so_many_are_asked(house)
     calls = house.knn.calls
     record = house.record(TUESDAY, LATER, tuesdays(house, **WORSE))
     assert record["regressions"]["asked"] == 20
-    fresh = len(holdout_of(MORE, SPEC, SETTINGS).items)
+    fresh = len(holdout_of(MORE, SPEC, SETTINGS, KEY).items)
     assert house.knn.calls - calls == 20 + 2 * fresh, "Monday's candidate was asked these items on Monday"
 
 
@@ -99,7 +100,7 @@ def test_none_are_asked_where_the_settings_say_so(house):
 
 def test_a_regression_set_with_holes_cannot_keep_a_limit(house):
     house.settings = limited(N)
-    retired = holdout_of(CLEANED, SPEC, SETTINGS).items
+    retired = holdout_of(CLEANED, SPEC, SETTINGS, KEY).items
     lost = {item.inputs["ticket"] for item in retired[:10]}
     house.knn.refuses = lambda prompt: any(ticket in prompt for ticket in lost)
     looks, compiled = house.looks(), tuesdays(house, **WORSE)

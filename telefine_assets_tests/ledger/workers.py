@@ -1,5 +1,6 @@
 """What other processes do to a ledger: they say what they did, one JSON value a line, and wait to be told to go on."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -102,6 +103,11 @@ def hold(url, name, seats):
         told()
     say("out")
     time.sleep(60)
+
+
+def elsewhere(module, what, *arguments):
+    """Something that another module of the tests knows how to do."""
+    getattr(importlib.import_module(module), what)(*arguments)
 
 
 class Worker:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import AbstractContextManager
+import sqlite3
+from contextlib import AbstractContextManager, closing
 
 import pytest
 from eth_account import Account
@@ -71,21 +72,18 @@ class ChainHome(PaidHome):
         """How many transactions of the sender are in blocks."""
         return self.evm.web3.eth.get_transaction_count(self.sender)
 
-    def audited(self) -> list[str]:
-        """What the audit log says was done, its chain verified."""
-        audit = Audit(self.ledger)
-        audit.verify()
-        return [row.action for row in audit.rows()]
-
     def receipts(self) -> list[dict]:
         """The receipts that were kept, from the evidence."""
         kept = [row.details["receipt"] for row in Audit(self.ledger).rows() if "receipt" in row.details]
         return [json.loads(self.evidence.get(digest)) for digest in kept]
 
     def files(self) -> bytes:
-        """Everything that was written, but the sender's own two files."""
+        """Everything that was written, but the sender's own two files; of the ledger its rows, wherever they stand."""
         own = ("sender.json", "password")
-        return b"".join(each.read_bytes() for each in self.home.rglob("*") if each.is_file() and each.name not in own)
+        paths = [each for each in sorted(self.home.rglob("*")) if each.is_file() and each.name not in own]
+        written = [each.read_bytes() for each in paths if not each.name.startswith("ledger.db")]
+        with closing(sqlite3.connect(self.home / ".telefine" / "ledger.db")) as ledger:
+            return b"".join([*written, *(line.encode() for line in ledger.iterdump())])
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:

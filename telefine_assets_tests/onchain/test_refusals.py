@@ -71,10 +71,31 @@ def test_an_address_without_the_right_code_is_refused(home, chain, monkeypatch):
 
 
 @pytest.mark.parametrize("step", [["set-root", "--send", "--yes"], ["status"]])
-def test_a_token_of_other_decimals_is_refused(home, chain, monkeypatch, step):
+def test_another_token_than_was_paid_is_refused(home, chain, monkeypatch, step):
+    """By the settings, by what the option names, and by the chain where the payout named a contract."""
     monkeypatch.setenv("TELEFINE_PROGRAMS__TRIAGE__PAYOUT__TOKEN_DECIMALS", "6")
     code, _, err = chain(*step)
-    assert (code, "has 18 decimals, payout.token_decimals is 6" in err, home.sent()) == (1, True, 0)
+    told = "What was paid is of TOKEN/18; the token asked for is TOKEN/6"
+    assert (code, told in " ".join(err.split()), home.sent()) == (1, True, 0)
+    home.pay(TUESDAY, token_symbol="SIX", token_decimals=6)
+    code, _, err = chain(*step, "--token", "SIX/6")
+    assert (code, "has 18 decimals, what was paid is SIX/6" in err, home.sent()) == (1, True, 0)
+    assert chain(*step, "--token", "TOKEN/18")[0] == 0
+
+
+def test_a_contract_that_pays_out_another_token_than_was_paid_is_refused(home, chain):
+    named = home.token.address
+    home.pay(TUESDAY, token_address=wallet(500))
+    code, _, err = chain("set-root", "--send", "--yes", "--token", f"{wallet(500)}/18")
+    assert (code, f"its token {named} has 18 decimals, what was paid is {wallet(500)}/18" in err) == (1, True)
+    assert home.sent() == 0
+
+
+def test_a_root_of_one_token_does_not_replace_that_of_another(home, chain):
+    assert chain("set-root", "--send", "--yes")[0] == 0
+    home.pay(TUESDAY, token_address=home.token.address)
+    code, _, err = chain("set-root", "--send", "--yes", "--token", f"{home.token.address}/18")
+    assert (code, "is of no payout of this token stored here" in err, home.sent()) == (1, True, 1)
 
 
 def test_no_attestation_that_is_not_ours_or_does_not_verify_is_anchored(home, chain):
@@ -106,7 +127,7 @@ def test_a_root_that_is_none_of_ours_is_not_replaced(home, chain):
     foreign = home.distributor.functions.set_root(bytes(31) + b"\1", 1)
     home.evm.run(foreign, home.sender)
     code, _, err = chain("set-root", "--send", "--yes")
-    assert (code, "of no payout stored here" in err) == (1, True)
+    assert (code, "of no payout of this token stored here" in err) == (1, True)
     home.evm.run(home.distributor.functions.set_root(bytes.fromhex(newer[2:]), 2), home.sender)
     assert "nothing to send" in chain("set-root", "--send", "--yes")[1]
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import SecretStr
+
 from telefine_assets.canonical import digest_of
 from telefine_assets.lm.budget import Budget
 from telefine_assets.lm.opening import OpenLm, open_lm
@@ -20,6 +22,8 @@ from telefine_assets_tests.programs.tickets import tickets
 LABELED = LabeledFewShotSettings(max_labeled_demos=16)
 BOOTSTRAP = BootstrapFewShotSettings(max_bootstrapped_demos=3, max_labeled_demos=12)
 SEARCH = RandomSearchSettings(max_bootstrapped_demos=2, max_labeled_demos=12, candidates=2)
+KEY = SecretStr("a secret")
+"""What keys the split in the tests."""
 ADA = "0x52908400098527886E0F7030069857D2E4169EE7"
 
 
@@ -27,7 +31,7 @@ def program_settings(**changes: Any) -> ProgramSettings:
     values = {
         "module": "telefine_assets_tests.programs.tickets:build",
         "experiment": "tickets",
-        "split": {"key": "a secret"},
+        "split": {"key": KEY},
         "compile": {"strategies": [LABELED]},
         **changes,
     }

@@ -11,6 +11,7 @@ from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.payouts import Payouts
 from telefine_assets.ledger.records import ATTESTED, BY_HAND, ROLLBACK, Champion, Choice
 from telefine_assets.payouts.paying import Books, pay_attested
+from telefine_assets.payouts.token import token_of
 from telefine_assets.programs.champions import promote_day, serving
 from telefine_assets.programs.spec import ProgramError
 from telefine_assets.programs.versions import first_version
@@ -27,6 +28,8 @@ VERIFIED = make_example().verify()
 PROGRAM, DAY, VERSION = VERIFIED.claim.program, VERIFIED.claim.partition, VERIFIED.claim.candidate_version
 BASELINE = VERIFIED.claim.baseline_version
 DAY_AFTER = "2026-11-21"
+PAYOUT = PayoutSettings(pool="1000")
+TOKEN = token_of(PAYOUT)
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def paid(champions, ledger, evidence, day, verified):
     """What a day's last two stages do: promote, then pay. Returns the amounts of the day."""
     champion = promote_day(PROGRAM, day, verified, champions, NOON)
     books = Books(Payouts(ledger), evidence.put, evidence.get)
-    record = pay_attested(PROGRAM, day, verified, champion, PayoutSettings(pool="1000"), books)
+    record = pay_attested(PROGRAM, day, verified, champion, PAYOUT, books)
     plan = record["plan"] or {"payments": [], "escrow": []}
     return sum(int(each["amount"]) for each in [*plan["payments"], *plan["escrow"]]), record["reason"]
 
@@ -180,10 +183,10 @@ def test_rolling_back_and_winning_the_same_gain_again_pays_once(champions, ledge
     assert (amount, "winning it back is not paid again" in why) == (0, True)
     choose(champions, BASELINE, "2026-11-24")
     assert paid(champions, ledger, evidence, "2026-11-25", attested("2026-11-25", BASELINE, v2))[0] == 0
-    assert sum(Payouts(ledger).totals_before(PROGRAM, None).values()) == 1000
+    assert sum(Payouts(ledger).totals_before(PROGRAM, TOKEN, None).values()) == 1000
     assert paid(champions, ledger, evidence, "2026-11-26", attested("2026-11-26", v2, v3))[0] == 1000
     assert paid(champions, ledger, evidence, DAY, VERIFIED)[0] == 1000
-    assert sum(Payouts(ledger).totals_before(PROGRAM, None).values()) == 2000
+    assert sum(Payouts(ledger).totals_before(PROGRAM, TOKEN, None).values()) == 2000
 
 
 def test_a_worse_version_chosen_by_hand_makes_no_payable_gain_of_beating_it(champions, ledger, evidence):
@@ -193,4 +196,4 @@ def test_a_worse_version_chosen_by_hand_makes_no_payable_gain_of_beating_it(cham
         choose(champions, worse, day, BY_HAND)
         after = f"2026-11-{int(day[-2:]) + 1}"
         assert paid(champions, ledger, evidence, after, attested(after, worse, VERSION))[0] == 0
-    assert sum(Payouts(ledger).totals_before(PROGRAM, None).values()) == 1000
+    assert sum(Payouts(ledger).totals_before(PROGRAM, TOKEN, None).values()) == 1000

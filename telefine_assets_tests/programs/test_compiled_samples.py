@@ -10,7 +10,7 @@ from telefine_assets.lm.opening import open_lm
 from telefine_assets.programs.compiling import CANDIDATE, Models, compile_day
 from telefine_assets.programs.versions import Version, first_version
 from telefine_assets.settings_lm import LmSettings
-from telefine_assets_tests.programs.examples import cleaned_trace, compile_settings, program_settings
+from telefine_assets_tests.programs.examples import KEY, cleaned_trace, compile_settings, program_settings
 from telefine_assets_tests.programs.samples import SAMPLES
 from telefine_assets_tests.programs.tickets import tickets
 from telefine_assets_tests.scripted_lm import ScriptedLm
@@ -53,7 +53,7 @@ def test_it_is_compiled_with_every_demo_traced(sample):
         engine = Untaught(sample.rule)
         scripted = dspy.LM("scripted", engine=engine, cache=False, num_retries=0)
         lm = replace(opened, lm=scripted, adapter=dspy.ChatAdapter())
-        result = compile_day(spec, cleaned, first_version(spec, lm.identity), settings, Models(lm))
+        result = compile_day(spec, cleaned, first_version(spec, lm.identity), settings, KEY, Models(lm))
         assert result.outcome == CANDIDATE, result.reason
         train = {each.trace_id for each in cleaned if each.split == "train"}
         assert {demo.trace_id for demo in result.demos} <= train

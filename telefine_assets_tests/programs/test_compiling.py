@@ -22,6 +22,7 @@ from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets_tests.programs.examples import (
     BOOTSTRAP,
+    KEY,
     LABELED,
     SEARCH,
     cleaned_tickets,
@@ -41,6 +42,7 @@ def compiled(knn, cleaned=CLEANED, baseline=None, earlier=None, said=None, **cha
             cleaned,
             baseline or first_version(SPEC, lm.identity),
             compile_settings(**changes),
+            KEY,
             Models(lm),
             earlier or Earlier(),
             (said if said is not None else []).append,
@@ -122,7 +124,9 @@ def test_validation_items_are_never_demos(knn):
 def test_a_model_that_is_down_is_an_error_and_not_a_kept_baseline(knn):
     knn.refuses = lambda prompt: True
     with opened(knn, num_retries=0) as lm, pytest.raises(Unreachable):
-        compile_day(SPEC, CLEANED, first_version(SPEC, lm.identity), compile_settings(max_validation=20), Models(lm))
+        compile_day(
+            SPEC, CLEANED, first_version(SPEC, lm.identity), compile_settings(max_validation=20), KEY, Models(lm)
+        )
 
 
 def test_a_version_of_other_demos_can_be_the_baseline(knn):

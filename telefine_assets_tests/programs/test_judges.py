@@ -29,7 +29,7 @@ def test_every_guardrails_judge_is_bound_and_unnamed_ones_are_the_programs_own_m
         "latency_ms": {"at_most": 1},
     }
     settings = program_settings(metric={**JUDGE, "lm": "strict"}, deltaone={"guardrails": rails})
-    resource = LmResource(models=models, api_keys=dict.fromkeys(models, "any"))
+    resource = LmResource(models=models, key_variables={})
     with resource.program("tickets", settings, ledger, print) as (spec, _):
         bound = {"": spec.metric, **spec.guardrails}
         judges = {name: metric.judge_lm and metric.judge_lm.identity["model"] for name, metric in bound.items()}

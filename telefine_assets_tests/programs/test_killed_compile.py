@@ -11,7 +11,7 @@ from telefine_assets.canonical import canonical_json
 from telefine_assets.programs.compiling import CANDIDATE, Models, compile_day
 from telefine_assets.programs.versions import first_version
 from telefine_assets_tests.lm.opened import journaled
-from telefine_assets_tests.programs.examples import cleaned_tickets, compile_settings, tickets_spec
+from telefine_assets_tests.programs.examples import KEY, cleaned_tickets, compile_settings, tickets_spec
 from telefine_assets_tests.programs.strategies.writer import writes
 
 IN_FLIGHT = 4
@@ -38,7 +38,7 @@ def record(url, knn, name):
         strategies=[STRATEGIES[name]], max_train=40, max_validation=24, racing={"first_items": 8}
     )
     with journaled(url, knn, calls_in_flight=IN_FLIGHT) as lm:
-        result = compile_day(spec, cleaned_tickets(160), first_version(spec, lm.identity), settings, Models(lm))
+        result = compile_day(spec, cleaned_tickets(160), first_version(spec, lm.identity), settings, KEY, Models(lm))
         return result.outcome, canonical_json(result.to_record(lm.identity))
 
 

@@ -134,6 +134,16 @@ def test_who_gave_an_inherited_demo_first_keeps_it_and_a_trace_that_is_still_the
     assert after == [replace(demo, trace_digest="new", quality_ppm=7) for demo in before]
 
 
+def test_an_inherited_demo_does_not_follow_its_traces_id_to_another_content():
+    """Whoever logs an id again with another input would move the pay for what is shown to that input's cluster."""
+    old = REWRITE.items(6)
+    state, witness = bootstrapped(REWRITE, old)
+    before = demos_of(REWRITE.spec, state, old, witness)
+    others = REWRITE.items(6, 300)
+    taken = [replace(other, trace_id=item.trace_id) for item, other in zip(old, others, strict=True)]
+    assert demos_of(REWRITE.spec, state, taken, Witness(taken), before) == before
+
+
 def test_an_inherited_record_vouches_for_that_very_demo_of_that_predictor_alone():
     old, new = REWRITE.items(6), REWRITE.items(6, 300)
     state, witness = bootstrapped(REWRITE, old)

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from telefine_assets.attribution.trials import hold, rules_of, valued
+from telefine_assets.attribution.trials import hold, valued
 from telefine_assets.lm.budget import Unreachable
 from telefine_assets.programs.compiling import Models, compile_day
 from telefine_assets.programs.spec import ProgramError
@@ -12,6 +12,7 @@ from telefine_assets.programs.versions import first_version
 from telefine_assets.programs.worth import LABEL, DemoTrials, validation_of
 from telefine_assets_tests.lm.opened import journaled
 from telefine_assets_tests.programs.examples import (
+    KEY,
     cleaned_tickets,
     compile_settings,
     opened,
@@ -26,12 +27,12 @@ SETTINGS = compile_settings()
 @pytest.fixture
 def compiled(knn):
     with opened(knn) as lm:
-        return compile_day(SPEC, CLEANED, first_version(SPEC, lm.identity), SETTINGS, Models(lm))
+        return compile_day(SPEC, CLEANED, first_version(SPEC, lm.identity), SETTINGS, KEY, Models(lm))
 
 
 def trials_with(lm, compiled, items=None):
     record = compiled.to_record(lm.identity)
-    items = validation_of(record, CLEANED, SPEC, SETTINGS) if items is None else items
+    items = validation_of(record, CLEANED, SPEC, SETTINGS, KEY) if items is None else items
     return DemoTrials(SPEC, compiled.candidate, record["demos"], items, lm)
 
 
@@ -72,7 +73,7 @@ def test_values_sum_to_what_demos_gained_and_a_second_run_asks_nothing(knn, comp
         with journaled(f"sqlite:///{tmp_path}/ledger.db", knn) as lm:
             trials = trials_with(lm, compiled, compiled.validation[:20])
             items = [(item.cluster, item.group) for item in trials.items]
-            held = hold(clusters, rules_of(64, 0), items, trials.scores, lambda done, of: None)
+            held = hold(clusters, 64, 0, items, trials.scores, lambda done, of: None)
             found.append(held)
             calls.append(lm.spent.calls)
     values = valued(found[0])
@@ -94,7 +95,7 @@ def test_traces_that_changed_since_the_compile_are_refused(knn, compiled):
         record = compiled.to_record(lm.identity)
     changed = [replace(each, label='{"team":"other"}') if each.split == "validation" else each for each in CLEANED]
     with pytest.raises(ProgramError, match="materialise compiled_programs of this day again"):
-        validation_of(record, changed, SPEC, SETTINGS)
+        validation_of(record, changed, SPEC, SETTINGS, KEY)
 
 
 def test_another_model_than_the_candidates_is_refused(knn, compiled):

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.ledger.audit import Audit
+from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.payouts import Payouts
-from telefine_assets.ledger.records import AuditEntry
+from telefine_assets.ledger.records import AuditEntry, Promotion, Token
 from telefine_assets.ledger.texts import texts
 from telefine_assets.store import garbage as room
 from telefine_assets.store.evidence import EvidenceStore
@@ -164,7 +165,9 @@ def test_only_what_a_table_refers_to_is_reached(files):
 def test_every_text_of_the_ledger_is_a_root(tmp_path):
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     plan, leaf, detail = ("1" * 64, "0x" + "2" * 64, "3" * 64)
-    Payouts(ledger).record(attestation="0xa", program="p", day="2026-11-02", pool=1, plan=plan, lines={"0xb": 1})
+    Champions(ledger).promote(Promotion("p", "2026-11-02", "v1", "v0", "0xa"), LATER)
+    paid = {"pool": 1, "plan": plan, "token": Token("TOKEN", 18), "lines": {"0xb": 1}}
+    Payouts(ledger).record(attestation="0xa", program="p", day="2026-11-02", **paid)
     LogLeaves(ledger).append(leaf, b"leaf")
     Audit(ledger).append(AuditEntry("me", "sent", "p", {"receipt": detail}), LATER)
     found = {each for text in texts(ledger, 64) for each in mentioned(text.encode())}

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-METHOD = "1"
-"""Names shingles, permutations and all else that a signature depends on. Whoever changes one of them counts up."""
+METHOD = "2"
+"""Names normalising, shingles, permutations and all else that contents and signatures depend on.
+
+Whoever changes one of them counts up.
+"""
 _METHOD_KEY = b"telefine.clustering.method"
 _DAY_KEY = b"telefine.clustering.day"
 
@@ -64,7 +67,7 @@ def checked(table: pa.Table) -> pa.Table:
         day = metadata.get(_DAY_KEY, b"an unknown day").decode()
         raise TelefineError(
             f"The cluster index of {day} was made by method {method}, this Telefine uses method {METHOD}, and their "
-            "signatures cannot be compared. Go on with the version of Telefine that made it, or delete this "
+            "texts cannot be compared. Go on with the version of Telefine that made it, or delete this "
             "program's cluster indexes and clean all its days again, in order: traces may then change sides, so that "
             "the holdout begins anew."
         )

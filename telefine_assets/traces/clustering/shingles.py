@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEPARATOR = "\x1f"
-"""Stands between the fields of an input. Normalising takes it for white space, so no field contains it."""
+"""Stands between the fields of an input. Normalising leaves it out as invisible, so no field contains it."""
 WIDTH = 5
 MOST = 2048
 """The most distinct shingles of a text that are looked at; of a longer text a sample is."""

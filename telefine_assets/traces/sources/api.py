@@ -32,6 +32,7 @@ from telefine_assets.traces.sources.api_rows import (
 )
 from telefine_assets.traces.sources.api_spans import UNREADABLE
 from telefine_assets.traces.sources.assembling import Assembler
+from telefine_assets.traces.sources.counting import counted
 from telefine_assets.traces.sources.pages import RawPage
 from telefine_assets.traces.sources.protocol import Filters, TraceQuery, TraceSourceError
 
@@ -74,6 +75,10 @@ class ApiSource:
         with closing(Assembler(query)) as assembler, closing(_Reading(self._uri, query, self._threads)) as reading:
             for page in _together(reading.pages(spans=False)):
                 yield assembler.fingerprints(page)
+
+    def counts(self, query: TraceQuery) -> dict[str, int]:
+        """See :class:`~telefine_assets.traces.sources.protocol.TraceSource`."""
+        return counted(self.fingerprints(query))
 
 
 def spans_by_client(tracking_uri: str) -> Callable[[Sequence[str]], pa.Table]:

@@ -17,7 +17,7 @@ from telefine_assets.strangers_json import parse
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, sent_info
 from telefine_assets.traces.sources.api_spans import UNREADABLE, logged_spans, sent_spans
-from telefine_assets.traces.sources.protocol import TraceSourceError
+from telefine_assets.traces.sources.protocol import SourceUnreachable, TraceSourceError
 
 _SEARCH = "/api/3.0/mlflow/traces/search"
 _OLD_SEARCH = "/api/2.0/mlflow/traces"
@@ -166,7 +166,7 @@ class RestTracking:
 
     def _failure(self, response: Any | None, fault: str, tried: int) -> TraceSourceError:
         if response is None:
-            return TraceSourceError(
+            return SourceUnreachable(
                 f"the MLflow server at {self.where} does not answer ({fault}, {tried} attempts); nothing was stored. "
                 "Start it or check mlflow.tracking_uri, then load again"
             )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from telefine_assets.traces.sources.pages import schemas
-from telefine_assets.traces.sources.protocol import TraceSourceError
+from telefine_assets.traces.sources.protocol import SourceUnreachable, TraceSourceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -190,7 +190,7 @@ def _said(database: Database) -> Iterator[None]:
         text = " ".join(str(error).split())
         where = database.address if database.kind == "sqlite" else "PostgreSQL"
         if "locked" in text or "busy" in text:
-            raise TraceSourceError(
+            raise SourceUnreachable(
                 f"the MLflow database {where} is locked by another process for longer than {_BUSY_MS // 1000} s; "
                 "nothing was loaded, try again when it has finished"
             ) from None

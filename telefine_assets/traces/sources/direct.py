@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from telefine_assets.partitions import day_of
 from telefine_assets.traces.sources.assembling import Assembler
+from telefine_assets.traces.sources.counting import DAY_MS, can_be_grouped, counted, grouped_sql
 from telefine_assets.traces.sources.databases import Connection, Database
 from telefine_assets.traces.sources.pages import RawPage, empty
 from telefine_assets.traces.sources.prefetching import prefetched
@@ -75,6 +77,16 @@ class DirectSource:
         with closing(Assembler(query)) as assembler:
             for page in prefetched(self._pages(query, spans=False)):
                 yield assembler.fingerprints(page)
+
+    def counts(self, query: TraceQuery) -> dict[str, int]:
+        """See :class:`~telefine_assets.traces.sources.protocol.TraceSource`; one grouped query."""
+        if not can_be_grouped(query.filters):
+            return counted(self.fingerprints(query))
+        with self._database.connected() as connection:
+            sql, values = grouped_sql(query, _experiment(connection, query.experiment))
+            rows = connection.rows(sql, values).to_pydict()
+        days = sorted(zip(rows["day"], rows["traces"], strict=True))
+        return {day_of(day * DAY_MS): traces for day, traces in days}
 
     def _pages(self, query: TraceQuery, spans: bool) -> Iterator[RawPage]:
         """Pages by keyset on (start, id): what others insert meanwhile shifts nothing."""

@@ -21,6 +21,7 @@ from telefine_assets.strangers_json import parse
 from telefine_assets.traces.records import readable
 from telefine_assets.traces.sources.api_rows import Info, page_of
 from telefine_assets.traces.sources.assembling import Assembler
+from telefine_assets.traces.sources.counting import counted
 from telefine_assets.traces.sources.file_rows import TIMES, WHOLE, BadRow, start_of, trace_of
 from telefine_assets.traces.sources.pages import RawPage
 from telefine_assets.traces.sources.protocol import TraceQuery, TraceSourceError
@@ -63,6 +64,10 @@ class FileSource:
         with closing(Assembler(query)) as assembler:
             for page in self._pages(query):
                 yield assembler.fingerprints(page)
+
+    def counts(self, query: TraceQuery) -> dict[str, int]:
+        """See :class:`~telefine_assets.traces.sources.protocol.TraceSource`."""
+        return counted(self.fingerprints(query))
 
     def _pages(self, query: TraceQuery) -> Iterator[RawPage]:
         """The traces of the query's span of time, ordered by start and id; sorted on disk, not in memory."""

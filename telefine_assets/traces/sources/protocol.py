@@ -22,6 +22,10 @@ class TraceSourceError(TelefineError):
     """Traces cannot be read; nothing that was stored has changed."""
 
 
+class SourceUnreachable(TraceSourceError):
+    """The source does not answer, or another holds it: it may do so later."""
+
+
 @dataclass(frozen=True)
 class OutcomeRange:
     """Only traces of which a valid feedback of this name lies in the range; None is unbounded."""
@@ -83,4 +87,8 @@ class TraceSource(Protocol):
 
     def fingerprints(self, query: TraceQuery) -> Iterator[pa.RecordBatch]:
         """``trace_id``, ``request_time_ms`` and ``fingerprint`` of the same traces, without reading spans."""
+        ...
+
+    def counts(self, query: TraceQuery) -> dict[str, int]:
+        """How many traces :meth:`read` would bring, by UTC day (``YYYY-MM-DD``); days without any are left out."""
         ...

@@ -8,18 +8,10 @@ import pytest
 from telefine_assets.traces.sources import api_patience
 from telefine_assets.traces.sources.api import ApiSource
 from telefine_assets_tests.traces.mlflow_server import served
-from telefine_assets_tests.traces.mlflow_store import copy_store, empty_store, fill
+from telefine_assets_tests.traces.mlflow_store import copy_store, fill
 from telefine_assets_tests.traces.sources import rich_store
 from telefine_assets_tests.traces.sources.reading import COUNT
 from telefine_assets_tests.traces.sources.rich_store import START
-
-
-@pytest.fixture(scope="session")
-def empty_template(tmp_path_factory):
-    """Folder of an empty store with one experiment, to be copied."""
-    folder = tmp_path_factory.mktemp("empty-mlflow")
-    empty_store(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,87 @@
+"""The API as one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from telefine_assets.api import attestations, contributors, health, programs, reports, runs, traces
+from telefine_assets.api.deployment import Clock, Deployment
+from telefine_assets.api.guard import Guard
+from telefine_assets.api.problems import ProblemBody, documented, explain_problems
+from telefine_assets.api.surface import Surface
+from telefine_assets.control.records import Control
+from telefine_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from telefine_assets.attestation.signatures import Signer
+
+OPENAPI = "/v1/openapi.json"
+_ROUTERS = (health, programs, runs, reports, attestations, contributors, traces)
+
+
+def make_app(settings: Settings, control: Control, clock: Clock, signer: Callable[[], Signer]) -> FastAPI:
+    """The API of a deployment.
+
+    Args:
+        settings: the deployment's.
+        control: its Dagster.
+        clock: now, with a time zone.
+        signer: opens the key that signs the log's heads; asked when one is to be signed.
+
+    Raises:
+        LedgerError: when the ledger cannot be opened.
+    """
+    here = Deployment(settings, control, clock, signer)
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        here.ledger.close()
+
+    app = FastAPI(
+        lifespan=closing,
+        title="Telefine",
+        version="1",
+        description="Better DSPy programs from traces, proved, attested and paid for.",
+        openapi_url=OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=documented(400, 401, 403, 404, 405, 413, 414, 422, 429, 431, 500),
+    )
+    app.state.deployment = here
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    _name_problems(app)
+    explain_problems(app)
+    surface = Surface([route for module in _ROUTERS for route in module.router.routes], [OPENAPI])
+    app.add_middleware(Guard, settings=settings.api, surface=surface)
+    if settings.api.cors_origins:
+        # Outermost, so that errors can be read by the pages too. Keys are no cookies: no credentials.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.api.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "Idempotency-Key"],
+            expose_headers=["ETag", "X-Request-Id", "Retry-After", "Location"],
+        )
+    return app
+
+
+def _name_problems(app: FastAPI) -> None:
+    """Have OpenAPI know the schema of problems, which no route returns by name."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        own = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= own.pop("$defs") | {"Problem": own}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,211 @@
+"""Attestations and the log they are in. They are public: whoever has the uid may read and verify.
+
+Evidence files quote traces, so that they need a key unless ``api.public_evidence`` is set.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from telefine_assets.api.answers import FOREVER, PRIVATE, PUBLIC, Asked, Page, documented_file, stored
+from telefine_assets.api.deployment import Deployment
+from telefine_assets.api.parameters import Digest, Here, Uid
+from telefine_assets.api.problems import Problem, documented, not_found
+from telefine_assets.api.security import Caller, anyone
+from telefine_assets.ledger.api_keys import Scope
+
+router = APIRouter(prefix="/v1", tags=["attestations"])
+Anyone = Annotated[Caller, anyone()]
+Verifier = Annotated[Caller, anyone(cost=10)]
+STAGE = "attestations"
+
+
+class AttestationListed(BaseModel):
+    """An attestation in the list."""
+
+    uid: str
+    program: str
+    day: str
+    outcome: str = Field(description="As it was recorded: attested, awaiting_signatures or revoked.")
+    signer: str
+    log_index: int
+    candidate: str
+    baseline: str
+
+
+class Attestation(BaseModel):
+    """An attestation, as `attestation.json` of an export has it."""
+
+    envelope: dict[str, Any] = Field(description="EAS off-chain attestation, version 2.")
+    statement: dict[str, Any] = Field(description="in-toto statement.")
+    receipt: dict[str, Any] | None = Field(description="That it is in the log, under the head of its time.")
+    cosignatures: list[dict[str, Any]]
+
+
+class Verification(BaseModel):
+    """What a verification from stored evidence, done for this answer, came to."""
+
+    uid: str
+    valid: bool
+    code: str | None = Field(description="Why not: a stable code.", examples=["revoked"])
+    detail: str | None
+    signers: list[str] = Field(description="Attesters whose signatures count.")
+    log_size: int = Field(description="Leaves of the log that it was judged by.")
+
+
+@router.get("/attestations", response_model=Page[AttestationListed])
+def list_attestations(request: Request, caller: Anyone, here: Here, asked: Asked) -> Response:
+    """List the attestations of all programs, by day."""
+    found = sorted(_index(here).values(), key=_place)
+    page = asked.of("attestations", found, _place, list[str])
+    items = [_listed(each) for each in page.items]
+    return stored(request, {"items": items, "next": page.next}, caching=PUBLIC)
+
+
+@router.get("/attestations/{uid}", response_model=Attestation, responses=documented(404))
+def show_attestation(request: Request, caller: Anyone, here: Here, uid: Uid) -> Response:
+    """Get an attestation with the cosignatures that came in so far."""
+    from telefine_assets.attestation.bundle import AttestationBundle
+
+    stored_bytes = here.evidence.get(_record(here, uid)["bundle"])
+    return stored(request, here.trust().cosigned(AttestationBundle.from_bytes(stored_bytes)).to_bytes(), caching=PUBLIC)
+
+
+@router.get("/attestations/{uid}/statement", response_model=dict[str, Any], responses=documented(404))
+def show_statement(request: Request, caller: Anyone, here: Here, uid: Uid) -> Response:
+    """Get the statement, in the bytes that the envelope's digest is of."""
+    from telefine_assets.canonical import canonical_json
+
+    return stored(request, canonical_json(_bundle(here, uid).statement), caching=PUBLIC)
+
+
+@router.get("/attestations/{uid}/receipt", response_model=dict[str, Any], responses=documented(404))
+def show_receipt(request: Request, caller: Anyone, here: Here, uid: Uid) -> Response:
+    """Get the log's receipt, under the signed head of the time when it was attested."""
+    return stored(request, _bundle(here, uid).receipt, caching=PUBLIC)
+
+
+@router.get("/attestations/{uid}/proof", response_model=dict[str, Any], responses=documented(404, 503))
+def show_proof(request: Request, caller: Anyone, here: Here, uid: Uid) -> Response:
+    """Get a proof that the attestation is in the log as it stands now, under a newly signed head."""
+    from telefine_assets.attestation.log_receipt import make_receipt
+
+    index, snapshot = _record(here, uid)["log_index"], _snapshot(here)
+    return stored(request, make_receipt(here.log().log, index, snapshot.head).to_json(), caching=PUBLIC)
+
+
+@router.get("/attestations/{uid}/verification", response_model=Verification, responses=documented(404, 503))
+def verify_attestation(caller: Verifier, here: Here, uid: Uid) -> Verification:
+    """Verify an attestation again: envelope, evidence, decision, weights, log, revocation.
+
+    It is this server that says so. Who does not trust it verifies an export, offline.
+    """
+    record = _record(here, uid)
+    if not here.verifying.acquire(blocking=False):
+        raise Problem(503, "busy", "another attestation is being verified", {"Retry-After": "1"})
+    try:
+        return _verified(here, uid, record)
+    finally:
+        here.verifying.release()
+
+
+@router.get(
+    "/attestations/{uid}/evidence/{digest}",
+    response_class=Response,
+    responses=documented_file("application/octet-stream") | documented(403, 404),
+)
+def show_evidence(request: Request, caller: Anyone, here: Here, uid: Uid, digest: Digest) -> Response:
+    """Get an evidence file that the attestation's statement names."""
+    public = here.settings.api.public_evidence
+    if not public and not caller.opens(Scope.READ):
+        raise Problem(403, "wrong_scope", "evidence quotes traces: this needs a key with the scope read", needs="read")
+    if digest not in {file["sha256"] for file in _bundle(here, uid).statement["predicate"]["evidence"]}:
+        raise not_found("the attestation has no such evidence")
+    caching = FOREVER if public else PRIVATE
+    name = {"Content-Disposition": f'attachment; filename="{digest}"'}
+    return stored(request, here.evidence.get(digest), "application/octet-stream", caching, name)
+
+
+@router.get("/log", response_model=dict[str, Any], responses=documented(503))
+def show_log(request: Request, caller: Verifier, here: Here) -> Response:
+    """Get the whole log under a newly signed head: every key that came and went, and every revocation."""
+    return stored(
+        request, here.kept.get("log.json", here.leaves.size(), lambda: _snapshot(here).to_bytes()), caching=PUBLIC
+    )
+
+
+def _verified(here: Deployment, uid: str, record: dict[str, Any]) -> Verification:
+    from telefine_assets.attestation.attesting import Standing, reverify
+    from telefine_assets.attestation.failures import VerificationFailed
+
+    size = here.leaves.size()
+    try:
+        standing = reverify(record, here.trust(), here.evidence.find)
+    except VerificationFailed as failed:
+        standing = Standing(None, failed)
+    why, verified = standing.failure, standing.verified
+    return Verification(
+        uid=uid,
+        valid=why is None,
+        code=why.code if why else None,
+        detail=why.detail if why else None,
+        signers=list(verified.signers) if verified else [],
+        log_size=size,
+    )
+
+
+def _snapshot(here: Deployment) -> Any:
+    """The log under a head that is signed once for each size.
+
+    Raises:
+        TelefineError: this server has no key, or one that is not good in the log.
+    """
+    from telefine_assets.attestation.log_writing import require_good
+    from telefine_assets.attestation.snapshot import take_snapshot
+
+    def taken() -> Any:
+        require_good(here.log().state, here.signer.address)
+        return take_snapshot(here.leaves.leaves(size), here.settings.deployment, here.signer)
+
+    size = here.leaves.size()
+    return here.kept.get("snapshot", size, taken)
+
+
+def _index(here: Deployment) -> dict[str, dict[str, Any]]:
+    """Records of all attestations by uid, with their program and day."""
+    found: dict[str, dict[str, Any]] = {}
+    for program in here.settings.programs:
+        stamp = here.records.stamp(program, STAGE)
+        found |= here.kept.get((STAGE, program), stamp, lambda program=program: _of(here, program))  # type: ignore[misc]
+    return found
+
+
+def _of(here: Deployment, program: str) -> dict[str, dict[str, Any]]:
+    days = here.records.days(program, STAGE)
+    records = [here.records.read(program, STAGE, day) | {"program": program, "day": day} for day in days]
+    return {record["uid"]: record for record in records if record["uid"]}
+
+
+def _record(here: Deployment, uid: str) -> dict[str, Any]:
+    record = _index(here).get(uid)
+    if record is None:
+        raise not_found(f"there is no attestation {uid}")
+    return record
+
+
+def _bundle(here: Deployment, uid: str) -> Any:
+    from telefine_assets.attestation.bundle import AttestationBundle
+
+    return AttestationBundle.from_bytes(here.evidence.get(_record(here, uid)["bundle"]))
+
+
+def _place(record: dict[str, Any]) -> list[str]:
+    return [record["day"], record["program"], record["uid"]]
+
+
+def _listed(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in AttestationListed.model_fields}

@@ -1,0 +1,145 @@
+"""What kind of failure a run ended with, and what follows from it: decided from plain values, without Dagster.
+
+Who tries again is one place only: the sensor of ``failure_sensor``. Dagster's
+``run_retries`` stay off, no asset has a retry policy, and the client of the
+language model waits for the model by itself before a run fails at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+TRANSIENT_ERRORS = frozenset(
+    {
+        "Unreachable",
+        "SourceUnreachable",
+        "OperationalError",
+        "InterfaceError",
+        "ConnectionError",
+        "ConnectionRefusedError",
+        "ConnectionResetError",
+        "BrokenPipeError",
+        "TimeoutError",
+    }
+)
+"""Names of errors of the infrastructure: the model, MLflow or a database cannot be reached, or is locked."""
+_TOO_LONG = "Exceeded maximum runtime"
+_NEVER_STARTED_RIGHT = "JOB_INITIALIZATION_FAILURE"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed; ``what`` is one line for people."""
+
+    kind: Literal["transient", "permanent"]
+    what: str
+
+    @property
+    def tag(self) -> str:
+        """As a tag of the run."""
+        return f"{self.kind}: {self.what}"[:250]
+
+
+def classify(errors: Sequence[Sequence[tuple[str, str]]], reason: str | None, message: str) -> Failure:
+    """The kind of a run's failure.
+
+    Args:
+        errors: for each step that failed, its error and the causes of it, each a class and a message, innermost last.
+        reason: Dagster's own word for why the run failed, if it has one.
+        message: what Dagster says of the run as a whole.
+    """
+    if errors:
+        kinds = [{name for name, _ in chain} for chain in errors]
+        # Several steps may fail, and one that will fail again is enough to do so.
+        transient = all(names & TRANSIENT_ERRORS for names in kinds)
+        name, said = errors[0][-1]
+        return Failure("transient" if transient else "permanent", f"{name}: {' '.join(said.split())}")
+    if _TOO_LONG in message:
+        cure = "raise automation.run_timeout_minutes; what a model answered is not asked again"
+        return Failure("permanent", f"{message}; {cure}")
+    if reason == _NEVER_STARTED_RIGHT:
+        return Failure("permanent", message)
+    return Failure("transient", message or "the run's process died")
+
+
+def tries_again(failure: Failure, attempt: int, max_retries: int) -> bool:
+    """Whether a run that failed at its ``attempt`` (1 for the first) is asked for once more."""
+    return failure.kind == "transient" and attempt <= max_retries
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should know.
+
+    Attributes:
+        kind: ``run_failed`` or ``standing_failures``.
+        program: whose; None when it is of the whole deployment.
+        subject: one line.
+        text: what happened, where to look, and what to do.
+    """
+
+    kind: str
+    program: str | None
+    subject: str
+    text: str
+
+
+class Notifier(Protocol):
+    """Takes notices to people."""
+
+    def notify(self, notice: Notice) -> None:
+        """Take one; must not raise."""
+        ...
+
+
+def notice_of(program: str | None, run_id: str, stages: Sequence[str], days: Sequence[str], failure: Failure) -> Notice:
+    """The notice of a run that failed and is not tried again."""
+    of_what = f"{', '.join(stages) or 'the whole line'} of {' to '.join(days) or 'no day'}"
+    again = "it was tried as often as automation.max_retries allows" if failure.kind == "transient" else "it would fail"
+    return Notice(
+        "run_failed",
+        program,
+        f"{program or 'telefine'}: run {run_id[:8]} failed",
+        f"What failed: {of_what}.\nWhy: {failure.what}\n"
+        f"It is not tried again: {again}{'' if failure.kind == 'transient' else ' again'}.\n"
+        f"Where to look: run {run_id} in Dagster's UI. When the cause is gone, run it again from there.",
+    )
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A failed run of the last days; times in Unix milliseconds."""
+
+    run_id: str
+    program: str
+    stage: str
+    days: tuple[str, ...]
+    started_ms: int
+
+
+def standing(failed: Sequence[FailedRun], made_ms: dict[tuple[str, str, str], tuple[int, str]]) -> list[FailedRun]:
+    """Those failures of which some day was not made by another run since; the latest for each program, stage and days.
+
+    Args:
+        failed: failed runs, the newest first.
+        made_ms: when (program, stage, day) was made last, and by which run.
+    """
+    found: dict[tuple[str, str, tuple[str, ...]], FailedRun] = {}
+    for run in failed:
+        made = [made_ms.get((run.program, run.stage, day), (0, run.run_id)) for day in run.days]
+        if any(at < run.started_ms or by == run.run_id for at, by in made):
+            found.setdefault((run.program, run.stage, run.days), run)
+    return sorted(found.values(), key=lambda run: (run.program, run.days, run.stage))
+
+
+def standing_notice(runs: Sequence[FailedRun]) -> Notice:
+    """The notice of failures that stand."""
+    lines = [f"{run.program}: {run.stage} of {' to '.join(run.days)} (run {run.run_id[:8]})" for run in runs]
+    return Notice(
+        "standing_failures",
+        None,
+        f"{len(runs)} failures stand",
+        "\n".join(["These failed and were never made since:", *lines, "Run them again when their cause is gone."]),
+    )

@@ -1,0 +1,136 @@
+"""``telefine status``: where a deployment stands, at one look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from telefine_assets.cli.run import record_of
+from telefine_assets.cli.schedule import when
+from telefine_assets.cli.shared import AsJson, print_table, short
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.control.driver import DagsterControl
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.settings import Settings
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show programs, their stages and champions, the last DeltaOne, the runs that go on, and what runs by itself.
+
+    Example: telefine status --json
+    """
+    from telefine_assets.control.driver import open_control
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.settings import load_settings
+
+    settings = load_settings()
+    with closing(open_control(settings)) as control, closing(Ledger(settings.ledger.url)) as ledger:
+        found = {
+            "deployment": settings.deployment,
+            "programs": [_program(settings, control, ledger, each) for each in settings.programs],
+            "runs": [record_of(each) for each in control.unfinished()],
+            **_automation(control),
+        }
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show(found)
+
+
+def _program(settings: Settings, control: DagsterControl, ledger: Ledger, program: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from telefine_assets.ledger.champions import Champions
+
+    champion = Champions(ledger).current(program)
+    return {
+        "program": program,
+        "champion": {"version": champion.version, "since": champion.day, "how": champion.how} if champion else None,
+        "deltaone": _last_report(settings, program),
+        "stages": [asdict(each) for each in control.stages(program)],
+    }
+
+
+def _last_report(settings: Settings, program: str) -> dict[str, Any] | None:
+    """The newest day that was compared, and what came of it."""
+    from telefine_assets.store.files import Files
+    from telefine_assets.store.records import RecordStore
+
+    records = RecordStore(Files(settings.store.uri))
+    days = records.days(program, "deltaone_reports")
+    if not days:
+        return None
+    record = records.read(program, "deltaone_reports", days[-1])
+    public = record.get("public") or {}
+    return {"day": days[-1], "reached": record["reached"], "code": record["code"], "delta_ppm": public.get("delta_ppm")}
+
+
+def _automation(control: DagsterControl) -> dict[str, Any]:
+    """What runs by itself; the rest can be shown while a program's code cannot be loaded."""
+    from dataclasses import asdict
+
+    try:
+        return {"automation": [asdict(each) for each in control.automation(None)], "automation_error": None}
+    except TelefineError as error:
+        return {"automation": [], "automation_error": str(error)}
+
+
+def _show(found: dict[str, Any]) -> None:
+    for program in found["programs"]:
+        _show_program(program)
+    typer.echo("")
+    _show_runs(found["runs"])
+    typer.echo("")
+    if found["automation_error"]:
+        typer.echo(found["automation_error"], err=True)
+    rows = [
+        (each["name"], "on" if each["running"] else "off", when(each["next_ms"]), when(each["last_ms"]), _said(each))
+        for each in found["automation"]
+    ]
+    print_table(("by itself", "", "next", "last", "said"), rows)
+
+
+def _show_program(program: dict[str, Any]) -> None:
+    champion, report = program["champion"], program["deltaone"]
+    serves = f"{champion['version'][:12]} ({champion['how']}, {champion['since']})" if champion else "the first version"
+    typer.echo(f"{program['program']}: {serves} serves; {_report(report)}")
+    rows = [
+        (
+            *(f"  {each['stage']}", each["last_day"] or "-", each["materialised"], _days(each["running"])),
+            *(_days(each["failed"]), when(each["at_ms"])),
+        )
+        for each in program["stages"]
+    ]
+    print_table(("  stage", "last day", "days", "running", "failed", "made at (UTC)"), rows)
+
+
+def _report(report: dict[str, Any] | None) -> str:
+    if report is None:
+        return "nothing was compared yet"
+    delta = "" if report["delta_ppm"] is None else f" ({report['delta_ppm'] / 10_000:+.2f} points)"
+    return f"last comparison {report['day']}: {'DeltaOne' if report['reached'] else report['code']}{delta}"
+
+
+def _show_runs(runs: Sequence[dict[str, Any]]) -> None:
+    if not runs:
+        typer.echo("no run goes on")
+        return
+    rows = [
+        (each["run_id"], each["program"] or "-", _days(each["days"]), each["status"], short(each["progress"]))
+        for each in runs
+    ]
+    print_table(("run", "program", "days", "status", "progress"), rows)
+
+
+def _days(days: Sequence[str]) -> str:
+    return "-" if not days else days[-1] if len(days) == 1 else f"{len(days)}: {days[0]} to {days[-1]}"
+
+
+def _said(each: dict[str, Any]) -> str:
+    return short(f"{each['last']}: {each['said']}" if each["said"] else each["last"] or "-")

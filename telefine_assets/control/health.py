@@ -1,0 +1,97 @@
+"""Whether what a deployment depends on is in order: one check after the other, each by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.settings import Settings
+
+
+class Health(StrEnum):
+    """What came of a check."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a check.
+
+    Attributes:
+        name: what was checked.
+        health: whether it is in order.
+        said: what was found, in one line.
+        cure: what would mend it; empty unless it is broken.
+    """
+
+    name: str
+    health: Health
+    said: str
+    cure: str = ""
+
+
+class Broken(TelefineError):
+    """A check found something that is not in order."""
+
+    def __init__(self, said: str, cure: str) -> None:
+        """Say what is wrong, and what would cure it."""
+        super().__init__(said)
+        self.cure = cure
+
+
+class Skipped(TelefineError):
+    """A check does not apply to this deployment; the message says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at.
+
+    Attributes:
+        name: what is checked.
+        look: returns what was found; raises ``Broken``, ``Skipped``, or whatever the thing itself raises.
+        cure: what helps when it raises anything else, or takes too long.
+        seconds: how long it may take.
+    """
+
+    name: str
+    look: Callable[[Settings], str]
+    cure: str
+    seconds: float = 30.0
+
+
+def examine(settings: Settings, checks: Sequence[Check]) -> Iterator[Finding]:
+    """What each check finds, in their order. One that fails or hangs keeps no other from being made."""
+    for check in checks:
+        yield _examined(settings, check)
+
+
+def _examined(settings: Settings, check: Check) -> Finding:
+    found: list[Finding] = []
+    # What hangs is left behind: it must not keep the process from ending.
+    thread = threading.Thread(target=lambda: found.append(_finding(settings, check)), daemon=True)
+    thread.start()
+    thread.join(check.seconds)
+    late = Finding(check.name, Health.BROKEN, f"no answer within {check.seconds:g} seconds", check.cure)
+    return found[0] if found else late
+
+
+def _finding(settings: Settings, check: Check) -> Finding:
+    try:
+        return Finding(check.name, Health.OK, check.look(settings))
+    except Skipped as skipped:
+        return Finding(check.name, Health.SKIPPED, str(skipped))
+    except Broken as broken:
+        return Finding(check.name, Health.BROKEN, str(broken), broken.cure)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
+        named = "" if isinstance(error, TelefineError) else f"{type(error).__name__}: "
+        return Finding(check.name, Health.BROKEN, " ".join(f"{named}{error}".split()), check.cure)

@@ -1,0 +1,210 @@
+"""Checks of what Telefine works with: MLflow, models, store, ledger, signer, clock, disk."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from telefine_assets.control.health import Broken, Check, Skipped
+from telefine_assets.settings_file import without_password
+
+if TYPE_CHECKING:
+    from telefine_assets.settings import Settings
+    from telefine_assets.settings_lm import LmSettings
+
+_LEAST_FREE_BYTES = 1 << 30
+_MOST_SKEW_SECONDS = 30
+_LM_SECONDS = 30.0
+
+
+def mlflow(settings: Settings) -> str:
+    """Reached, and of a schema that is known or can be read through the API."""
+    from telefine_assets.traces.sources.opening import open_source
+
+    uri = settings.mlflow.tracking_uri
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.is_file():
+        # MLflow would make it, and whoever looks would find an empty one.
+        raise Broken(f"{file}: no such file", "set mlflow.tracking_uri to where your traces are logged")
+    described = open_source(settings.mlflow.trace_source, uri).described
+    return f"{without_password(uri)}: traces are read {described}"
+
+
+def experiments(settings: Settings) -> str:
+    """Every program's experiment exists."""
+    mlflow(settings)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings.mlflow.tracking_uri)
+    for name, program in settings.programs.items():
+        if program.traces.files is None and client.get_experiment_by_name(program.experiment) is None:
+            raise Broken(
+                f"programs.{name}.experiment = {program.experiment!r}: MLflow has no such experiment",
+                "name the experiment that your program logs to, or let it log its first trace",
+            )
+    return f"{len(settings.programs)} found"
+
+
+def programs(settings: Settings) -> str:
+    """Every program's code can be loaded, with its metric."""
+    from telefine_assets.programs.spec import load_spec
+
+    fields = {name: load_spec(name, program).fields for name, program in settings.programs.items()}
+    return "; ".join(f"{name}: {', '.join(each.inputs)} -> {', '.join(each.outputs)}" for name, each in fields.items())
+
+
+def models(settings: Settings) -> str:
+    """Every language model answers one small question."""
+    asked = {"lm": settings.lm} | {f"lms.{name}": lm for name, lm in settings.lms.items()}
+    for name, lm in asked.items():
+        if not _answer(lm).strip():
+            raise Broken(f"{name}: {lm.model} gave an empty answer", f"look at {name}.model and {name}.max_tokens")
+    return "; ".join(f"{name}: {lm.model} answers" for name, lm in asked.items())
+
+
+def _answer(settings: LmSettings) -> str:
+    from telefine_assets.lm.opening import open_lm
+
+    # Once, and without patience: whoever looks is waiting.
+    hurried = {"num_retries": 0, "timeout_seconds": min(settings.timeout_seconds, _LM_SECONDS / 2)}
+    with open_lm(settings.model_copy(update=hurried)) as lm, lm.context():
+        answers: list[Any] = lm.lm(messages=[{"role": "user", "content": "Say: ready"}])
+        lm.check()
+    return str(answers[0]["text"] if isinstance(answers[0], dict) else answers[0])
+
+
+def store(settings: Settings) -> str:
+    """Can be written, read and cleared."""
+    from telefine_assets.store.files import Files
+
+    files, name, content = Files(settings.store.uri), f"doctor/{uuid.uuid4()}", uuid.uuid4().bytes
+    files.write(name, content)
+    try:
+        if files.read(name) != content:
+            raise Broken("what was written is not what is read", "look at the disk or the bucket behind store.uri")
+    finally:
+        files.remove(name)
+    return settings.store.uri
+
+
+def ledger(settings: Settings) -> str:
+    """Opens at the schema of this Telefine, and refuses every change of what it holds."""
+    from sqlalchemy import text
+
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.ledger.schema import SCHEMA_VERSION, metadata
+
+    guards = {
+        "sqlite": ("SELECT name FROM sqlite_master WHERE type = 'trigger'", ("no_update", "no_delete")),
+        "postgresql": ("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')", ("append_only",)),
+    }
+    with closing(Ledger(settings.ledger.url)) as opened:
+        query, names = guards[opened.dialect.name]
+        with opened.reading() as connection:
+            found = {*connection.scalars(text(query))}
+    open_to_change = [table for table in metadata.tables if not {f"{table}_{name}" for name in names} <= found]
+    if open_to_change:
+        raise Broken(
+            f"could be changed unseen, since triggers are missing: {', '.join(open_to_change)}",
+            "find out who removed them, and restore the ledger from a backup that verifies",
+        )
+    return f"schema {SCHEMA_VERSION}, append-only"
+
+
+def signer(settings: Settings) -> str:
+    """The key is there, and good in the deployment's own log."""
+    from telefine_assets.attestation.signers import LocalKeySigner
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.resources.signing import SignerResource
+
+    resource, key = SignerResource.of(settings.signer, settings.deployment), settings.signer.private_key
+    # A resource learns its key from the environment only when a run starts.
+    local = LocalKeySigner(key.get_secret_value()) if settings.signer.kind == "environment" and key else None
+    address = (local or resource.signer()).address
+    with closing(Ledger(settings.ledger.url)) as opened:
+        state = resource.trust(opened).state()
+    if not state.size:
+        return f"{address}; the log is empty and will begin with it"
+    if address not in state.good:
+        raise Broken(
+            f"{address} is not good in the log; good are: {', '.join(state.good) or 'none'}",
+            "sign with a key that is, or let one that is admit it (`telefine attest admit --help`)",
+        )
+    if settings.signer.attesters and address not in settings.signer.attesters:
+        raise Broken(f"{address} is not in signer.attesters", "add it there, or sign with one that is")
+    return f"{address} is good in the log"
+
+
+def clock(settings: Settings) -> str:
+    """Agrees with the servers that are asked over HTTP."""
+    import httpx
+
+    skews = {}
+    for url in _servers(settings):
+        try:
+            date = httpx.get(url, timeout=5, trust_env=False).headers.get("date")
+        except httpx.HTTPError:
+            continue
+        if date is not None:
+            skews[url] = abs(time.time() - parsedate_to_datetime(date).timestamp())
+    if not skews:
+        raise Skipped("no server over HTTP says what time it is")
+    url, worst = max(skews.items(), key=lambda each: each[1])
+    if worst > _MOST_SKEW_SECONDS:
+        raise Broken(f"{worst:.0f} seconds from that of {url}", "let NTP set the clock: days and signatures rest on it")
+    return f"within {worst:.0f} seconds of {url}"
+
+
+def _servers(settings: Settings) -> Iterator[str]:
+    for url in (settings.mlflow.tracking_uri, settings.lm.api_base or "", settings.dagster.url):
+        if url.startswith(("http://", "https://")):
+            yield url
+
+
+def turns(settings: Settings) -> str:
+    """Who holds a turn at a model; a dead process holds none, since the system takes its locks away."""
+    from filelock import FileLock, Timeout
+
+    from telefine_assets.ledger.connection import Ledger
+
+    with closing(Ledger(settings.ledger.url)) as opened:
+        file = opened.file
+    if file is None:
+        raise Skipped("PostgreSQL takes turns back with the sessions that held them")
+    held = []
+    for path in sorted((file.parent / "turns").glob("*.lock")):
+        try:
+            FileLock(path, fallback_to_soft=False).acquire(blocking=False).lock.release()
+        except Timeout:
+            held.append(f"{path.stem} by {path.read_text(encoding='utf-8')}")
+    return "; ".join(held) or "nobody holds one"
+
+
+def disk(settings: Settings) -> str:
+    """Has room."""
+    free = shutil.disk_usage(next(each for each in (settings.home, *settings.home.parents) if each.exists())).free
+    if free < _LEAST_FREE_BYTES:
+        raise Broken(f"{free >> 20} MiB free at {settings.home}", "make room: `telefine evidence gc`, or a larger disk")
+    return f"{free >> 30} GiB free at {settings.home}"
+
+
+SERVICES = (
+    Check("MLflow", mlflow, "start MLflow, and look at mlflow.tracking_uri and mlflow.trace_source"),
+    Check("experiments", experiments, "start MLflow, and look at mlflow.tracking_uri"),
+    Check("programs", programs, "look at programs.*.module and the code it names; is it on PYTHONPATH?"),
+    Check("store", store, "look at store.uri, its permissions and its room"),
+    Check("ledger", ledger, "look at ledger.url"),
+    Check("signer", signer, "look at signer.kind and what goes with it (docs/attestation.md)"),
+    Check("clock", clock, "let NTP set the clock"),
+    Check("turns", turns, "look at the folder turns beside the ledger"),
+    Check("disk", disk, "look at home"),
+)
+MODELS = Check(
+    "language models", models, "look at lm.model, lm.api_base and the key in TELEFINE_LM__API_KEY", _LM_SECONDS
+)

@@ -1,0 +1,182 @@
+"""Writing whole traces to MLflow, through MLflow's own client: a database or a server, whatever the tracking URI names.
+
+First what is said of each trace, which is still in progress then, and after
+that the spans of all of them in one request, which finish the traces. A reader in
+between sees traces that change later, and reads them again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from telefine_assets.errors import TelefineError
+from telefine_assets.traces.records import Assessment
+from telefine_assets.traces.spooling import MlflowTrace
+
+# What may go well another time: too many requests, not allowed (yet), no such address (yet), too late.
+_OTHER_TIMES = (401, 403, 404, 408, 409, 425, 429)
+_REASON = 500
+# A server has workers; in a database of its own, one trace would only wait for the other.
+_SERVER_THREADS = 4
+
+
+class TraceWriteError(TelefineError):
+    """Traces cannot be written to MLflow now; they wait on."""
+
+
+class MlflowWriter:
+    """Writes traces of one experiment."""
+
+    def __init__(self, tracking_uri: str, experiment: str) -> None:
+        """Write to the experiment of that name at ``tracking_uri``."""
+        self._uri, self._experiment = tracking_uri, experiment
+        self._threads = _SERVER_THREADS if tracking_uri.startswith("http") else 1
+
+    def write(self, traces: Sequence[MlflowTrace]) -> dict[str, str]:
+        """See :class:`~telefine_assets.traces.spooling.Writer`."""
+        if not traces:
+            return {}
+        done = self._finished([trace.trace_id for trace in traces])
+        new = [trace for trace in traces if trace.trace_id not in done]
+        failed = self._each(self._begin, new)
+        begun = [trace for trace in new if trace.trace_id not in failed]
+        failed |= self._finish(begun)
+        if failed and len(failed) == len(new) and not any(map(_is_for_good, failed.values())):
+            raise self._unreachable(next(iter(failed.values())))
+        return {trace_id: _reason(error) for trace_id, error in self._tried_again(new, failed).items()}
+
+    def _tried_again(self, traces: Sequence[MlflowTrace], failed: dict[str, Exception]) -> dict[str, Exception]:
+        """What fails twice while the others go well is not MLflow's fault."""
+        again = [trace for trace in traces if trace.trace_id in failed and not _is_for_good(failed[trace.trace_id])]
+        still = self._each(self._alone, again)
+        if still:
+            self._finished(list(still))  # raises if MLflow is gone by now
+        kept = {trace_id: error for trace_id, error in failed.items() if _is_for_good(error)}
+        return kept | still
+
+    def _alone(self, trace: MlflowTrace) -> None:
+        self._begin(trace)
+        self._log([trace])
+
+    def _begin(self, trace: MlflowTrace) -> None:
+        self._client.start_trace(_info(trace, self._location))
+
+    def _finish(self, traces: Sequence[MlflowTrace]) -> dict[str, Exception]:
+        """Log the spans of all traces at once, or of one after the other if that fails."""
+        if not traces:
+            return {}
+        try:
+            self._log(traces)
+        except Exception:  # noqa: BLE001 (a store may raise what it likes; each trace is tried by itself)
+            return self._each(lambda trace: self._log([trace]), traces)
+        return {}
+
+    def _log(self, traces: Sequence[MlflowTrace]) -> None:
+        from mlflow.entities import Span
+
+        self._client.log_spans(self._location, [Span.from_dict(dict(trace.span)) for trace in traces])
+
+    def _finished(self, trace_ids: list[str]) -> set[str]:
+        """Those of some traces that MLflow has, spans and all."""
+        from mlflow.entities import TraceState
+
+        try:
+            found = self._client.store.batch_get_trace_infos(trace_ids)
+        except Exception as error:  # noqa: BLE001 (a store may raise what it likes; it is named)
+            raise self._unreachable(error) from None
+        return {info.trace_id for info in found if info.state is not TraceState.IN_PROGRESS}
+
+    def _each(self, act: Callable[[MlflowTrace], object], traces: Sequence[MlflowTrace]) -> dict[str, Exception]:
+        """Do something to each trace; what was raised, by trace."""
+
+        def tried(trace: MlflowTrace) -> Exception | None:
+            try:
+                act(trace)
+            except TraceWriteError:
+                raise
+            except Exception as error:  # noqa: BLE001 (a store may raise what it likes; it is judged later)
+                return error
+            return None
+
+        if self._threads == 1:
+            raised = list(map(tried, traces))
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                raised = list(pool.map(tried, traces))
+        return {trace.trace_id: error for trace, error in zip(traces, raised, strict=True) if error is not None}
+
+    def _unreachable(self, error: Exception) -> TraceWriteError:
+        text = _reason(error)
+        password = urlsplit(self._uri).password
+        return TraceWriteError(
+            f"MLflow cannot be written to: {text.replace(password, '***') if password else text}; "
+            "the traces wait in the spool. Check mlflow.tracking_uri and the server"
+        )
+
+    @cached_property
+    def _client(self) -> Any:
+        from mlflow.tracing.client import TracingClient
+
+        return TracingClient(tracking_uri=self._uri)
+
+    @cached_property
+    def _location(self) -> str:
+        try:
+            found = self._client.store.get_experiment_by_name(self._experiment)
+        except Exception as error:  # noqa: BLE001 (a store may raise what it likes; it is named)
+            raise self._unreachable(error) from None
+        if found is None:
+            raise TraceWriteError(
+                f"MLflow has no experiment {self._experiment!r}; create it, or check programs.*.experiment "
+                "and mlflow.tracking_uri. The traces wait in the spool"
+            )
+        return str(found.experiment_id)
+
+
+def _is_for_good(error: Exception) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    if not isinstance(error, MlflowException):
+        return isinstance(error, (TypeError, ValueError))
+    return 400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in _OTHER_TIMES
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_REASON]
+
+
+def _info(trace: MlflowTrace, experiment_id: str) -> Any:
+    from mlflow.entities import TraceInfo, TraceLocation, TraceState
+
+    return TraceInfo(
+        trace_id=trace.trace_id,
+        trace_location=TraceLocation.from_experiment_id(experiment_id),
+        request_time=trace.start_ms,
+        execution_duration=trace.duration_ms,
+        state=TraceState.IN_PROGRESS,
+        trace_metadata=dict(trace.metadata),
+        tags=dict(trace.tags),
+        assessments=list(_entities(trace.trace_id, trace.assessments)),
+    )
+
+
+def _entities(trace_id: str, assessments: Sequence[Assessment]) -> Iterator[Any]:
+    from mlflow.entities import AssessmentSource, Expectation, Feedback
+
+    for each in assessments:
+        kind = Expectation if each.kind == "expectation" else Feedback
+        entity = kind(
+            name=each.name,
+            value=json.loads(each.value or "null"),
+            source=AssessmentSource(each.source_type, each.source_id),
+            trace_id=trace_id,
+            create_time_ms=each.create_time_ms,
+            last_update_time_ms=each.create_time_ms,
+        )
+        entity.assessment_id, entity.rationale = each.assessment_id, each.rationale
+        yield entity

@@ -1,0 +1,75 @@
+"""The command beside a real ``dagster dev``: runs go through its queue, and schedules are turned on and off."""
+
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from telefine_assets.control.driver import open_control
+from telefine_assets.control.reading import HERE
+from telefine_assets.control.records import RunStatus
+from telefine_assets.control.webserver import webserver_at
+from telefine_assets.settings import load_settings
+from telefine_assets_tests.control.home import FIRST, Home, command
+
+pytestmark = pytest.mark.xdist_group("control")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, traced):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Home(tmp_path_factory.mktemp("home"), traced, url=f"http://127.0.0.1:{port}")
+    with (made.folder / "dev.log").open("w") as log:
+        dev = made.start("dagster", "dev", "-w", "workspace.yaml", "--host", "127.0.0.1", "-p", str(port), output=log)
+    yield made
+    os.killpg(dev.pid, signal.SIGKILL)
+    dev.wait()
+
+
+@pytest.fixture
+def telefine(home, capsys, monkeypatch):
+    return command(home, capsys, monkeypatch)
+
+
+@pytest.fixture
+def control(home, telefine):
+    opened = open_control(load_settings())
+    deadline = time.monotonic() + 90
+    while webserver_at(opened.settings.dagster.url, opened.instance) is None:
+        assert time.monotonic() < deadline, (home.folder / "dev.log").read_text()
+        time.sleep(0.2)
+    yield opened
+    opened.close()
+
+
+def test_runs_go_through_the_queue_and_can_be_stopped(telefine, control):
+    code, out, _ = telefine("run", "traces", "--day", FIRST, "-p", "tickets")
+    assert (code, f"{FIRST}  traces: succeeded" in out) == (0, True)
+    newest = control.runs("tickets", 1)[0]
+    tags = control.instance.get_run_by_id(newest.run_id).tags
+    assert (HERE in tags, tags["dagster/code_location"], newest.stages) == (False, "telefine", ("traces",))
+    code, out, _ = telefine("run", "traces", "--day", FIRST, "-p", "slow", "--detach")
+    (run_id,) = out.split()
+    assert next(each for each in control.follow(run_id) if each.status is not RunStatus.QUEUED).status == "started"
+    assert telefine("stop", run_id)[:2] == (0, f"{run_id}: canceled\n")
+
+
+def test_a_schedule_is_turned_on_and_off_again(telefine, control):
+    def on():
+        found = json.loads(telefine("schedule", "list", "--json")[1])
+        return {each["name"]: each["next_ms"] for each in found if each["running"]}
+
+    before = on()
+    assert telefine("schedule", "on", "tickets_schedule")[:2] == (0, "tickets_schedule: on\n")
+    after = on()
+    assert {*after} == {*before, "tickets_schedule"}
+    assert 0 < after["tickets_schedule"] / 1000 - time.time() <= 86_400
+    assert telefine("schedule", "off", "tickets_schedule")[0] == 0
+    assert on() == before
+    code, _, err = telefine("schedule", "on", "nothing")
+    assert (code, "no such schedule or sensor" in err) == (1, True)
