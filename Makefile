@@ -19,7 +19,7 @@ demo: $(VENV)/.ready $(DAGSTER_HOME)/dagster.yaml  ## run the demonstration; sta
 	@$(BIN)/telefine demo
 
 test: $(VENV)/.ready lint  ## lint, types, and all tests
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not model"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not model"
 	$(BIN)/pytest -m model
 
 bench: $(VENV)/.ready  ## benchmarks against their peers; the machine should be quiet (twenty minutes)

@@ -42,7 +42,7 @@ def run(
 
     Examples: telefine run --day 2026-11-02; telefine run traces cleaned_traces --from 2026-11-02 --to 2026-11-06
     """
-    from telefine_assets.cli.run_shown import watch
+    from telefine_assets.cli.run_shown import awaited, watch
     from telefine_assets.control.driver import open_control
     from telefine_assets.control.records import RunRequest, RunStatus
 
@@ -54,7 +54,7 @@ def run(
             typer.echo(json.dumps({"runs": list(ids)}) if as_json else "\n".join(ids))
             return
         try:
-            states = [_awaited(control, run_id) for run_id in ids] if as_json else watch(control, ids)
+            states = awaited(control, ids) if as_json else watch(control, ids)
         except KeyboardInterrupt:
             _interrupted(control, ids)
             raise typer.Exit(1) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,11 +26,17 @@ Look = Mapping[str, tuple["RunState", Mapping[str, str]]]
 
 
 def watch(control: DagsterControl, ids: Sequence[str]) -> Sequence[RunState]:
-    """Show the runs until all have ended; returns their last states, in the order of ``ids``."""
+    """Show the runs until all have ended; returns their last states, in the order of ``ids``.
+
+    Raises:
+        KeyboardInterrupt: the reader does not want to wait.
+    """
     from rich.console import Console
 
     console = Console()
-    last = _live(control, ids, console) if console.is_terminal else _lines(control, ids)
+    with _noticing() as asked:
+        looks = _looks(control, ids, asked)
+        last = _live(looks, console) if console.is_terminal else _lines(looks)
     states = [state for state, _ in last.values()]
     for state in states:
         if state.error:
@@ -36,8 +44,30 @@ def watch(control: DagsterControl, ids: Sequence[str]) -> Sequence[RunState]:
     return states
 
 
-def _looks(control: DagsterControl, ids: Sequence[str]) -> Iterator[Look]:
-    """What is known of the runs, now and again, until all have ended."""
+def awaited(control: DagsterControl, ids: Sequence[str]) -> Sequence[RunState]:
+    """The last states of the runs, once all have ended, in the order of ``ids``.
+
+    Raises:
+        KeyboardInterrupt: the reader does not want to wait.
+    """
+    with _noticing() as asked:
+        *_, last = _looks(control, ids, asked)
+    return [last[run_id][0] for run_id in ids]
+
+
+@contextmanager
+def _noticing() -> Iterator[Event]:
+    """Notice Ctrl-C instead of raising it at once: within a database's driver it can be lost."""
+    asked = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _looks(control: DagsterControl, ids: Sequence[str], asked: Event) -> Iterator[Look]:
+    """What is known of the runs, now and again, until all have ended or somebody ``asked`` to leave."""
     found: dict[str, tuple[RunState, Mapping[str, str]]] = {}
     while True:
         for run_id in ids:
@@ -48,13 +78,14 @@ def _looks(control: DagsterControl, ids: Sequence[str]) -> Iterator[Look]:
         yield found
         if len(found) == len(ids) and all(state.status.ended for state, _ in found.values()):
             return
-        time.sleep(_POLL_SECONDS)
+        if asked.wait(_POLL_SECONDS):
+            raise KeyboardInterrupt
 
 
-def _lines(control: DagsterControl, ids: Sequence[str]) -> Look:
+def _lines(looks: Iterator[Look]) -> Look:
     said: set[str] = set()
     look: Look = {}
-    for look in _looks(control, ids):
+    for look in looks:
         for state, steps in look.values():
             day = _days(state)
             progress = [f"{day}  {short(state.progress, 200)}"] if state.progress else []
@@ -66,14 +97,14 @@ def _lines(control: DagsterControl, ids: Sequence[str]) -> Look:
     return look
 
 
-def _live(control: DagsterControl, ids: Sequence[str], console: object) -> Look:
+def _live(looks: Iterator[Look], console: object) -> Look:
     from rich.console import Console
     from rich.live import Live
 
     assert isinstance(console, Console)
     look: Look = {}
     with Live(console=console, refresh_per_second=4) as live:
-        for look in _looks(control, ids):
+        for look in looks:
             live.update(_table(look))
     return look
 

@@ -15,9 +15,6 @@ from telefine_assets.cli.serve import serve
 from telefine_assets.errors import TelefineError
 from telefine_assets_tests.api.served import small_home
 
-# One server for all of them, whose log is read in the end.
-pytestmark = pytest.mark.xdist_group("server")
-
 COMMAND = [sys.executable, "-m", "telefine_assets.cli.main"]
 
 

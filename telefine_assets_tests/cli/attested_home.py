@@ -131,7 +131,10 @@ class PaidHome:
     """A home in which days can be attested, which promotes, and paid."""
 
     def __init__(self, home) -> None:
-        (home / "telefine.yaml").write_text(SETTINGS)
+        file = home / "telefine.yaml"
+        # Who shares a home with others does not write it anew under their eyes.
+        if not file.exists() or not file.read_text().startswith(SETTINGS):
+            file.write_text(SETTINGS)
         self.settings = load_settings(home / "telefine.yaml")
         files = Files(self.settings.store.uri)
         self.home, self.records, self.evidence = home, RecordStore(files), EvidenceStore(files)

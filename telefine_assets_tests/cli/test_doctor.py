@@ -23,7 +23,6 @@ from telefine_assets.ledger.turns import turn
 from telefine_assets.settings import load_settings
 from telefine_assets_tests.control.home import ROOT, SETTINGS, Home, command
 
-pytestmark = pytest.mark.xdist_group("control")
 CHECKS = {each.name: each for each in (*SERVICES, *DAGSTER, MODELS)}
 ONE_PROGRAM = yaml.safe_load(SETTINGS)
 del ONE_PROGRAM["programs"]["slow"]

@@ -15,8 +15,6 @@ from telefine_assets.control.webserver import webserver_at
 from telefine_assets.settings import load_settings
 from telefine_assets_tests.control.home import FIRST, Home, command
 
-pytestmark = pytest.mark.xdist_group("control")
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, traced):

@@ -14,8 +14,6 @@ from telefine_assets.control.records import RunStatus
 from telefine_assets.settings import load_settings
 from telefine_assets_tests.control.home import FIRST, LAST, Home, command
 
-pytestmark = pytest.mark.xdist_group("control")
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, traced):

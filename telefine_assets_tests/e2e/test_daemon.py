@@ -15,7 +15,6 @@ import yaml
 from telefine_assets_tests.e2e.deployment import ROOT, Deployment, make_deployment
 from telefine_assets_tests.knn_lm import knn_lm
 
-pytestmark = pytest.mark.xdist_group("daemon")
 LOGGED, ENOUGH = 14, 10
 PATIENCE_SECONDS = 150
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,6 @@ from telefine_assets.deltaone.records import PairedItem, Rules
 from telefine_assets_tests.e2e.deployment import DAYS, KEY, ROOT, Deployment, make_deployment, materialise_command
 from telefine_assets_tests.knn_lm import KnnLm, knn_lm
 
-pytestmark = pytest.mark.xdist_group("line")
 LAST = DAYS[-1]
 
 
@@ -381,5 +381,9 @@ def test_dagster_dev_serves_the_graph_on_loopback(deployment: Deployment) -> Non
                 time.sleep(0.5)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.communicate(timeout=60)
+        try:
+            server.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.communicate()
     assert {tuple(node["assetKey"]["path"]) for node in nodes} >= {("tickets", "traces"), ("tickets", "champions")}
