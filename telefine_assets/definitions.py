@@ -42,7 +42,9 @@ def build_defs(
     partitions = daily(settings.partitions)
     first, last = settings.partitions.start, settings.partitions.end
     lines = [
-        Line(name, program, first, last, partitions, settings.deployment) for name, program in settings.programs.items()
+        Line(name, program, first, last, partitions, settings.deployment, teacher)
+        for name, program in settings.programs.items()
+        for teacher in [settings.programs.get(program.compile.teacher_program or "")]
     ]
     jobs = [job for line in lines for job in jobs_for(line, settings.automation)]
     return dg.Definitions(
@@ -50,7 +52,7 @@ def build_defs(
         asset_checks=[check for line in lines for check in checks_for(line)],
         jobs=jobs,
         schedules=[schedule for line in lines for schedule in schedules_for(line)],
-        sensors=sensors_for(lines, settings.automation, jobs),
+        sensors=sensors_for(lines, settings, jobs),
         resources={**resources_for(settings), **(resource_overrides or {})},
         executor=executor,
         loggers=loggers,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from telefine_assets.settings_alerts import AlertsSettings as AlertsSettings
 from telefine_assets.settings_api import ApiSettings as ApiSettings
 from telefine_assets.settings_attribution import AttributionSettings as AttributionSettings
 from telefine_assets.settings_automation import AutomationSettings as AutomationSettings
@@ -39,11 +39,16 @@ from telefine_assets.settings_dagster import DagsterSettings as DagsterSettings
 from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettings
 from telefine_assets.settings_file import ADDRESSES, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
+from telefine_assets.settings_file import config_path as config_path
 from telefine_assets.settings_group import Group as _Group
 from telefine_assets.settings_group import ImportPath, Name, Percent, Wallet
+from telefine_assets.settings_improvement import ImprovementSettings as ImprovementSettings
 from telefine_assets.settings_lm import LmSettings as LmSettings
 from telefine_assets.settings_metrics import ExactMatch, MetricSettings
 from telefine_assets.settings_payout import PayoutSettings as PayoutSettings
+from telefine_assets.settings_retention import RetentionSettings as RetentionSettings
+from telefine_assets.settings_retention import check_retention
+from telefine_assets.settings_teachers import check_teachers
 from telefine_assets.settings_traces import CleaningSettings, TracesSettings
 
 
@@ -157,6 +162,7 @@ class ProgramSettings(_Group):
     attribution: AttributionSettings = AttributionSettings()
     payout: PayoutSettings = PayoutSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    improvement: ImprovementSettings = ImprovementSettings()
     sensors: SensorsSettings = SensorsSettings()
 
     @property
@@ -203,7 +209,9 @@ class Settings(_EnvironmentFirst):
     signer: SignerSettings = SignerSettings()
     chain: ChainSettings = ChainSettings()
     automation: AutomationSettings = AutomationSettings()
+    alerts: AlertsSettings = AlertsSettings()
     api: ApiSettings = ApiSettings()
+    retention: RetentionSettings = RetentionSettings()
     programs: dict[Name, ProgramSettings] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -213,6 +221,23 @@ class Settings(_EnvironmentFirst):
                 if model not in self.lms:
                     known = ", ".join(self.lms) or "none"
                     raise ValueError(f"programs.{name}.{where} = {model!r}: is not in 'lms' (there are: {known})")
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_can_be(self) -> Settings:
+        check_teachers({name: program.compile.teacher_program for name, program in self.programs.items()})
+        return self
+
+    @model_validator(mode="after")
+    def _alerted_programs_exist(self) -> Settings:
+        for name, channel in self.alerts.channels.items():
+            if unknown := sorted({*channel.programs} - {*self.programs}):
+                raise ValueError(f"alerts.channels.{name}.programs: there is no program {unknown[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_is_looked_at(self) -> Settings:
+        check_retention(self.retention, self.programs)
         return self
 
     def program(self, name: str) -> ProgramSettings:
@@ -225,11 +250,6 @@ class Settings(_EnvironmentFirst):
             return self.programs[name]
         except KeyError:
             raise SettingsError(f"no program {name!r} in the settings; there are: {', '.join(self.programs)}") from None
-
-
-def config_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """The settings file: ``$TELEFINE_CONFIG``, or ``telefine.yaml`` in the working directory."""
-    return Path(environment.get("TELEFINE_CONFIG", "telefine.yaml")).resolve()
 
 
 def load_settings(path: Path | None = None, profile: str | None = None) -> Settings:
@@ -280,7 +300,7 @@ def explain(error: ValidationError, source: str) -> str:
     for mistake in error.errors(include_url=False):
         key = ".".join(str(part) for part in mistake["loc"] if part != "[key]") or "(whole file)"
         line = f"{source}: {key}"
-        secret = any(word in key for word in ("key", "password", "secret"))
+        secret = any(word in key for word in ("key", "password", "secret", "alerts.channels"))
         if mistake["type"] == "missing":
             line += ": is required"
         elif mistake["type"] == "extra_forbidden":

@@ -10,11 +10,11 @@ ones there are those of installed packages: an entry point in the group
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny, model_validator
 
-from telefine_assets.settings_group import Group
+from telefine_assets.settings_group import Group, Name
 from telefine_assets.settings_lm import BudgetSettings
 
 ENTRY_POINTS = "telefine.strategies"
@@ -24,6 +24,8 @@ PPM = 1_000_000
 class StrategySettings(Group):
     """What all entries of a tournament have in common."""
 
+    bootstraps: ClassVar[bool] = False
+    """Whether it takes demos from a teacher's answers (``Task.teacher``)."""
     strategy: str
 
 
@@ -43,6 +45,7 @@ class _Taught(StrategySettings):
 
 
 class _Bootstrapping(_Taught):
+    bootstraps = True
     max_bootstrapped_demos: int = Field(4, ge=1, le=64)
     max_labeled_demos: int = Field(8, ge=0, le=64, description="Most demos in all; bootstrapped ones come first.")
     max_rounds: int = Field(1, ge=1, le=5, description="Attempts at each training item.")
@@ -67,6 +70,7 @@ class RandomSearchSettings(_Bootstrapping):
 class KnnFewShotSettings(_Taught):
     """For each call the demos that are nearest to its inputs."""
 
+    bootstraps = True
     strategy: Literal["knn_few_shot"] = "knn_few_shot"
     k: int = Field(4, ge=1, le=64, description="Demos in a prompt.")
     max_pool: int = Field(200, ge=1, le=2_000, description="Demos to choose from.")
@@ -81,6 +85,7 @@ class _Instructing(_Taught):
 class MiproV2Settings(_Instructing):
     """Instructions and demos chosen together by Bayesian search."""
 
+    bootstraps = True
     strategy: Literal["mipro_v2"] = "mipro_v2"
     instructions: int = Field(6, ge=3, le=32, description="Instructions, and sets of demos, to choose among.")
     trials: int = Field(12, ge=1, le=200)
@@ -236,6 +241,9 @@ class CompileSettings(Group):
     max_validation: int = Field(300, ge=1)
     budget: BudgetSettings = BudgetSettings()
     seed: int = Field(0, ge=0)
+    teacher_program: Name | None = Field(
+        None, description="Another program of this deployment: what serves of it bootstraps demos."
+    )
     preset: Literal["light", "medium", "heavy"] | None = Field(None, description="A set of strategies by name.")
     strategies: Annotated[tuple[AnyStrategy, ...], AfterValidator(_not_empty)] | None = None
 
@@ -250,6 +258,18 @@ class CompileSettings(Group):
         if (self.preset is None) == (self.strategies is None):
             given = "both are given" if self.preset else "neither is"
             raise ValueError(f"give either preset ({', '.join(PRESETS)}) or strategies: {given}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_teacher(self) -> CompileSettings:
+        if self.teacher_program is None:
+            return self
+        if self.incremental.teacher:
+            raise ValueError("give either teacher_program or incremental.teacher: only one can teach")
+        if not any(each.bootstraps for each in self.contenders):
+            raise ValueError(
+                "teacher_program: no strategy here bootstraps demos; add bootstrap_few_shot, or leave it out"
+            )
         return self
 
     @property

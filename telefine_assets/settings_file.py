@@ -5,6 +5,7 @@ What the values mean is not known here; ``settings`` validates them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,11 @@ _PASSWORD = re.compile(r"(://[^/@:]*:)(?!\d+/\S*$).+(@)|([?&](?:ssl)?password=)[
 
 class SettingsError(TelefineError):
     """The settings cannot be used; the message has one line for each mistake."""
+
+
+def config_path() -> Path:
+    """The settings file: ``$TELEFINE_CONFIG``, or ``telefine.yaml`` in the working directory."""
+    return Path(os.environ.get("TELEFINE_CONFIG", "telefine.yaml")).resolve()
 
 
 def read_values(path: Path, profile: str | None) -> dict[str, Any]:
@@ -57,6 +63,7 @@ def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
             raise SettingsError(
                 f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
             )
+    _refuse_channels(values.get("alerts"), source)
     for group, name in ADDRESSES:
         address = values[group].get(name) if isinstance(values.get(group), dict) else None
         if isinstance(address, str) and has_password(address):
@@ -64,6 +71,19 @@ def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
             raise SettingsError(
                 f"{source}: {group}.{name}: its password must not stand in a file; set {variable} in the environment"
             )
+
+
+def _refuse_channels(alerts: Any, source: str) -> None:
+    """The address of a channel lets whoever knows it write to people."""
+    channels = alerts.get("channels") if isinstance(alerts, dict) else None
+    for channel, found in channels.items() if isinstance(channels, dict) else ():
+        for name in ("url", "secret"):
+            if isinstance(found, dict) and name in found:
+                variable = f"TELEFINE_ALERTS__CHANNELS__{channel}__{name}".upper()
+                raise SettingsError(
+                    f"{source}: alerts.channels.{channel}.{name}: must not stand in a file; "
+                    f"set {variable} in the environment"
+                )
 
 
 def has_password(address: str) -> bool:

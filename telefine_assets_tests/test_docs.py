@@ -56,13 +56,23 @@ def test_the_settings_in_the_guide_to_traces_are_valid(tmp_path):
 
 def test_the_settings_in_the_guides_to_compiling_and_metrics_are_valid(tmp_path):
     (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
-    (compiling,), (metric,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("compile", "metrics"))
+    (compiling, _), (metric,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("compile", "metrics"))
     values, changes = yaml.safe_load(tutorial), yaml.safe_load(compiling)
     values |= {name: changes[name] for name in ("lm", "lms")}
     for more in (changes["programs"]["triage"], yaml.safe_load(metric)):
         values["programs"]["triage"] |= more
         (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
         assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.budget.max_cost == "5.00"
+
+
+def test_the_settings_of_a_program_that_teaches_another_are_valid(tmp_path):
+    (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
+    compiling, teaching = (yaml.safe_load(block) for block in blocks(ROOT / "docs" / "compile.md", "yaml"))
+    values = yaml.safe_load(tutorial) | {"lms": compiling["lms"]}
+    triage = values["programs"]["triage"]
+    values["programs"] = {name: triage | changes for name, changes in teaching["programs"].items()}
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.teacher_program == "senior"
 
 
 def test_the_settings_in_the_guide_to_attribution_are_valid(tmp_path):
@@ -80,6 +90,22 @@ def test_the_settings_in_the_guide_to_automation_are_valid(tmp_path):
     values |= {name: changes[name] for name in ("partitions", "automation")}
     (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
     assert load_settings(tmp_path / "telefine.yaml").program("triage").sensors.traces.enabled
+
+
+def test_the_guide_to_alerts_tells_of_every_kind_and_its_settings_and_recipe_work(tmp_path, monkeypatch):
+    import time
+
+    from telefine_assets.alerts.records import Kind
+    from telefine_assets.alerts.webhook import keys_of, secret_of, signed
+
+    (tutorial,), (alerts,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "alerts"))
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(yaml.safe_load(tutorial) | yaml.safe_load(alerts)))
+    assert set(load_settings(tmp_path / "telefine.yaml").alerts.channels) == {"chat", "mail", "ops"}
+    assert [kind for kind in Kind if f"| `{kind}` |" not in (ROOT / "docs" / "alerts.md").read_text()] == []
+    (recipe,), names, secret = blocks(ROOT / "docs" / "alerts.md", "python"), {}, secret_of(b"k" * 32)
+    exec(recipe, names)
+    headers, seen = signed(keys_of(secret), "msg_1", int(time.time()), b"{}"), set()
+    assert [names["believable"](secret, headers, body, seen) for body in (b"{ }", b"{}", b"{}")] == [False, True, False]
 
 
 def test_the_settings_in_the_guide_to_payouts_are_valid(tmp_path):
@@ -102,6 +128,14 @@ def test_the_settings_in_the_guide_to_deltaone_are_valid(tmp_path):
     values["programs"]["triage"] |= yaml.safe_load(rule)
     (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
     assert set(load_settings(tmp_path / "telefine.yaml").program("triage").deltaone.guardrails) > {"valid", "polite"}
+
+
+def test_the_settings_in_the_guide_to_the_improvement_report_are_valid(tmp_path):
+    (tutorial,), (report,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "improvement"))
+    values = yaml.safe_load(tutorial)
+    values["programs"]["triage"] |= yaml.safe_load(report)["programs"]["triage"]
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
+    assert load_settings(tmp_path / "telefine.yaml").program("triage").improvement.ticks == "0 7 * * 1"
 
 
 def test_the_guides_name_every_strategy_and_metric():
@@ -141,3 +175,9 @@ def test_the_guide_to_deltaone_names_every_code_that_may_be_shown():
 
     text = (ROOT / "docs" / "deltaone.md").read_text()
     assert [code for code in PUBLIC_CODES | {NOT_REACHED} if code != REACHED and f"`{code}`" not in text] == []
+
+
+def test_the_settings_in_the_guide_to_keeping_are_valid(tmp_path):
+    (tutorial,), (keeping,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "keeping"))
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(yaml.safe_load(tutorial) | yaml.safe_load(keeping)))
+    assert load_settings(tmp_path / "telefine.yaml").retention.traces_days == 400

@@ -13,13 +13,25 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "telefine_assets"
-DOMAIN = ("traces", "programs", "deltaone", "attribution", "attestation", "payouts", "onchain")
+DOMAIN = (
+    "traces",
+    "programs",
+    "deltaone",
+    "attribution",
+    "attestation",
+    "payouts",
+    "onchain",
+    "improvement",
+    "pages",
+    "alerts",
+    "keeping",
+)
 BASE = ("store", "ledger", "lm")
 DAGSTER_SIDE = ("assets", "asset_checks", "automation", "control", "resources", "definitions")
 HEAVY = {"mlflow", "dspy", "eth_account", "pandas", "duckdb", "web3", "vyper"}
 # A dspy.Adapter, a dspy.LM and a journal of dspy's own messages cannot be written without it; all are imported lazily.
 MAY_LOAD_DSPY = {"lm/plain_adapter.py", "lm/journal.py", "lm/asking.py", "programs/witness.py"} | {
-    f"programs/strategies/{each}.py" for each in ("adapting", "bootstrapping")
+    f"programs/strategies/{each}.py" for each in ("adapting", "bootstrapping", "standing_in")
 }
 SOURCES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 

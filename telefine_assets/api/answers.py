@@ -68,7 +68,12 @@ class Part:
         self,
         limit: Annotated[int, Query(ge=1, le=200, description="How many at most.", examples=[50])] = 50,
         cursor: Annotated[
-            str | None, Query(max_length=1_024, description="`next` of the part before; without it, the first.")
+            str | None,
+            Query(
+                max_length=1_024,
+                pattern="^[A-Za-z0-9_-]+$",
+                description="`next` of the part before; without it, the first.",
+            ),
         ] = None,
     ) -> None:
         self.limit, self._cursor = limit, cursor
@@ -151,7 +156,8 @@ def parsed(body: bytes, model: type[Model]) -> Model:
     except RecordError as error:
         raise Problem(400, "not_json", f"the body is no JSON that is read here: {_reason(error)}") from None
     except ValidationError as error:
-        raise invalid([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise invalid([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
 
 
 def _reason(error: RecordError) -> str:

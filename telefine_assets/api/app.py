@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from telefine_assets.api import attestations, contributors, health, programs, reports, runs, traces
+from telefine_assets.api import attestations, contributors, health, metrics, programs, reports, runs, traces
 from telefine_assets.api.deployment import Clock, Deployment
+from telefine_assets.api.description import describe
 from telefine_assets.api.guard import Guard
-from telefine_assets.api.problems import ProblemBody, documented, explain_problems
+from telefine_assets.api.pages import attestations as attestation_pages
+from telefine_assets.api.pages import contributors as contributor_pages
+from telefine_assets.api.pages import programs as program_pages
+from telefine_assets.api.pages import sign_in, static_files, verifier
+from telefine_assets.api.pages.errors import ErrorPages
+from telefine_assets.api.problems import documented, explain_problems
+from telefine_assets.api.sessions import Sessions
 from telefine_assets.api.surface import Surface
 from telefine_assets.control.records import Control
 from telefine_assets.settings import Settings
@@ -21,7 +28,8 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.signatures import Signer
 
 OPENAPI = "/v1/openapi.json"
-_ROUTERS = (health, programs, runs, reports, attestations, contributors, traces)
+_ROUTERS = (health, metrics, programs, runs, reports, attestations, contributors, traces)
+_PAGES = (program_pages, attestation_pages, contributor_pages, sign_in, static_files, verifier)
 
 
 def make_app(settings: Settings, control: Control, clock: Clock, signer: Callable[[], Signer]) -> FastAPI:
@@ -52,15 +60,20 @@ def make_app(settings: Settings, control: Control, clock: Clock, signer: Callabl
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=documented(400, 401, 403, 404, 405, 413, 414, 422, 429, 431, 500),
+        responses=documented(400, 401, 403, 404, 405, 413, 414, 422, 429, 431, 500, 503),
     )
-    app.state.deployment = here
-    for module in _ROUTERS:
+    counted = app.state.metrics = metrics.Metrics(here)
+    app.state.deployment, app.state.sessions = here, Sessions()
+    modules = _ROUTERS + _PAGES if settings.api.pages else _ROUTERS
+    for module in modules:
         app.include_router(module.router)
-    _name_problems(app)
+    routes = [route for module in modules for route in module.router.routes]
+    describe(app, routes)
     explain_problems(app)
-    surface = Surface([route for module in _ROUTERS for route in module.router.routes], [OPENAPI])
-    app.add_middleware(Guard, settings=settings.api, surface=surface)
+    surface = Surface(routes, [OPENAPI])
+    app.add_middleware(Guard, settings=settings.api, surface=surface, observe=counted.observe)
+    if settings.api.pages:
+        app.add_middleware(ErrorPages, deployment=settings.deployment)
     if settings.api.cors_origins:
         # Outermost, so that errors can be read by the pages too. Keys are no cookies: no credentials.
         app.add_middleware(
@@ -71,17 +84,3 @@ def make_app(settings: Settings, control: Control, clock: Clock, signer: Callabl
             expose_headers=["ETag", "X-Request-Id", "Retry-After", "Location"],
         )
     return app
-
-
-def _name_problems(app: FastAPI) -> None:
-    """Have OpenAPI know the schema of problems, which no route returns by name."""
-    described = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = described()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        own = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= own.pop("$defs") | {"Problem": own}
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -91,11 +91,7 @@ def list_contributors(request: Request, caller: Reader, here: Here, program: Pro
 @router.get("/{address}", response_model=Summary, responses=documented(404))
 def show_contributor(request: Request, caller: Reader, here: Here, program: Program, address: Wallet) -> Response:
     """Show one contributor: what was given, kept, weighed, attested and paid, by day."""
-    found = here.kept.get(
-        ("contributor", program, address),
-        here.records.stamp(program, *_STAGES),
-        lambda: summary_of(here.records, program, address, _earned(here, program).get(address, 0)),
-    )
+    found = summary(here, program, address)
     if not found.known:
         raise not_found(f"nothing is known of {address} in {program}")
     return stored(request, found.to_record())
@@ -131,9 +127,7 @@ def list_traces(
 @router.get("/{address}/payouts", response_model=Paid, responses=documented(404))
 def show_payouts(request: Request, caller: Anyone, here: Here, program: Program, address: Wallet) -> Response:
     """What was granted to a wallet, by day: only what the ledger knows as paid."""
-    payments = here.kept.get(
-        ("payouts", program), here.records.stamp(program, STAGE), lambda: _payments(here, program)
-    ).get(address, [])
+    payments = granted(here, program, address)
     if not payments:
         raise not_found(f"{program} has granted {address} nothing")
     totals: dict[str, int] = defaultdict(int)
@@ -146,13 +140,44 @@ def show_payouts(request: Request, caller: Anyone, here: Here, program: Program,
 @router.get("/{address}/claim", response_model=ClaimProof, responses=documented(404))
 def show_claim(request: Request, caller: Anyone, here: Here, program: Program, address: Wallet) -> Response:
     """What a wallet shows the contract, under the newest root. The proof is verified first."""
+    shown = claim_of(here, program, address)
+    if shown is None:
+        raise not_found(f"{address} has nothing to claim of {program}")
+    return stored(request, shown, caching=PUBLIC)
+
+
+def summary(here: Deployment, program: str, address: str) -> Summary:
+    """What a wallet gave and what became of it, for callers who may read that."""
+    return here.kept.get(
+        ("contributor", program, address),
+        here.records.stamp(program, *_STAGES),
+        lambda: summary_of(here.records, program, address, _earned(here, program).get(address, 0)),
+    )
+
+
+def granted(here: Deployment, program: str, address: str) -> list[dict[str, str]]:
+    """What was granted to a wallet, oldest first: the fields of ``Payment``.
+
+    Raises:
+        PayoutError: a stored plan is not the one that was paid by.
+    """
+    payments = here.kept.get(("payouts", program), here.records.stamp(program, STAGE), lambda: _payments(here, program))
+    return payments.get(address, [])
+
+
+def claim_of(here: Deployment, program: str, address: str) -> dict[str, Any] | None:
+    """What a wallet shows the contract, the fields of ``ClaimProof``; None where it has nothing to claim.
+
+    Raises:
+        PayoutError: the stored tree is not that of the ledger's totals, or the proof does not hold.
+    """
     from telefine_assets.payouts.exports import checked_claim, claim_record
 
     claims = here.kept.get(("claims", program), here.records.stamp(program, STAGE), lambda: _claims(here, program))
     if claims is None or address not in {wallet.address for wallet in claims.totals.wallets}:
-        raise not_found(f"{address} has nothing to claim of {program}")
+        return None
     shown = {"token": str(_token(here, program)), "root": claims.root}
-    return stored(request, shown | claim_record(checked_claim(claims, address)), caching=PUBLIC)
+    return shown | claim_record(checked_claim(claims, address))
 
 
 def _token(here: Deployment, program: str) -> Token:
@@ -220,7 +245,7 @@ def _days(trail: Trail, first: str | None, last: str | None) -> list[str]:
     since = first or until
     try:
         if since and date.fromisoformat(until) - date.fromisoformat(since) >= timedelta(days=MOST_DAYS):
-            raise Problem(422, "invalid", f"query.first: at most {MOST_DAYS} days at once")
+            raise Problem(422, "no_such_days", f"query.first: at most {MOST_DAYS} days at once")
     except ValueError:
-        raise Problem(422, "invalid", "query: there is no such day") from None
+        raise Problem(422, "no_such_days", "query: there is no such day") from None
     return [day for day in there if since <= day <= until]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 
-from telefine_assets.api.limits import Buckets
+from telefine_assets.api.limits import Buckets, Places
 from telefine_assets.api.stored import Kept, KeptRecords
 from telefine_assets.control.records import Control
 from telefine_assets.ledger.api_keys import ApiKeys
@@ -54,7 +54,7 @@ class Deployment:
         self.callers = Buckets(own.requests_per_second, own.requests_burst)
         self.strangers = Buckets(own.anonymous_per_minute / 60, own.anonymous_burst)
         self.kept = Kept(2_000)
-        self.verifying, self.following = BoundedSemaphore(1), BoundedSemaphore(own.max_followers)
+        self.verifying, self.following = BoundedSemaphore(1), Places(own.max_followers)
         self._open_signer, self._loading = signer, Lock()
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from telefine_assets.api.problems import Problem, internal, logger, not_found
 from telefine_assets.api.surface import Surface
 from telefine_assets.settings_api import ApiSettings
 
+Observe = Callable[[str, str, int | None, float], None]
+"""Is told a request's method, the template of its route, the status of its answer, and how many seconds it took."""
 MAX_ADDRESS, MAX_HEADERS = 4_096, 32_768
 _BATCH = re.compile(r"/v1/programs/[^/]+/traces")
 # Control characters, and what undecodable bytes become.
@@ -33,9 +36,9 @@ _HEADERS = {
 class Guard:
     """ASGI middleware around all of the API."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, surface: Surface) -> None:
-        """Guard ``app``, whose routes are those of ``surface``."""
-        self._app, self._settings, self._surface = app, settings, surface
+    def __init__(self, app: ASGIApp, settings: ApiSettings, surface: Surface, observe: Observe) -> None:
+        """Guard ``app``, whose routes are those of ``surface``; ``observe`` is told of every request."""
+        self._app, self._settings, self._surface, self._observe = app, settings, surface, observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,8 +60,9 @@ class Guard:
         finally:
             # Neither query nor full path: people put keys into the oddest places.
             route = getattr(scope.get("route"), "path", "-")
-            took = (time.perf_counter() - began) * 1000
-            logger.info("%s %s %s %s %.0f ms", request_id, _short(method), route, answer.status, took)
+            took = time.perf_counter() - began
+            self._observe(method, route, answer.status, took)
+            logger.info("%s %s %s %s %.0f ms", request_id, _short(method), route, answer.status, took * 1000)
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked, method = _asked(scope), scope["method"]

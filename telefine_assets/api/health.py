@@ -17,6 +17,7 @@ from telefine_assets.api.problems import logger
 from telefine_assets.api.security import Caller, anyone
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.api_keys import Scope
+from telefine_assets.ledger.spool import Spool
 from telefine_assets.settings_file import without_password
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Ready(BaseModel):
 
     ready: bool
     checks: list[Check]
+    hints: list[Check] = Field(description="What keeps the server from nothing, but wants somebody to look.")
 
 
 class NotReady(TelefineError):
@@ -60,11 +62,12 @@ async def health() -> Alive:
 
 @router.get("/ready", response_model=Ready, responses={503: {"model": Ready, "description": "Not ready"}})
 def ready(caller: Anyone, here: Here) -> Response:
-    """Whether ledger, store and MLflow can be reached."""
+    """Whether ledger, store and MLflow can be reached; as a hint, whether the spool comes to MLflow."""
     tests: dict[str, Callable[[Deployment], None]] = {"ledger": _ledger, "store": _store, "mlflow": _mlflow}
     checks = [_checked(here, name, test, caller.opens(Scope.READ)) for name, test in tests.items()]
     all_ready = all(check.ready for check in checks)
-    content = Ready(ready=all_ready, checks=checks).model_dump_json()
+    hints = [_checked(here, "spool", _spool, caller.opens(Scope.READ))]
+    content = Ready(ready=all_ready, checks=checks, hints=hints).model_dump_json()
     return Response(content, 200 if all_ready else 503, media_type="application/json")
 
 
@@ -81,6 +84,13 @@ def _checked(here: Deployment, name: str, test: Callable[[Deployment], None], te
 
 def _ledger(here: Deployment) -> None:
     here.leaves.size()
+
+
+def _spool(here: Deployment) -> None:
+    late, now_ms = here.settings.api.drain_late_seconds, int(here.clock().timestamp() * 1000)
+    lags = Spool(here.ledger).lags(here.settings.programs)
+    if still := [name for name, lag in lags.items() if lag.stands_still(now_ms, late)]:
+        raise NotReady(f"nothing of {', '.join(still)} was written to MLflow for {late} seconds, though traces wait")
 
 
 def _store(here: Deployment) -> None:

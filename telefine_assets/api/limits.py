@@ -1,9 +1,29 @@
-"""Token buckets: so many requests at once, and so many a second after that."""
+"""Limits of what is done at once, and of how often: places, and buckets of tokens."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
+
+
+class Places:
+    """So many may do something at once; how many do is known."""
+
+    def __init__(self, most: int) -> None:
+        """Have ``most`` places."""
+        self.most, self.taken, self._lock = most, 0, Lock()
+
+    def take(self) -> bool:
+        """Take a place; False when all are taken."""
+        with self._lock:
+            free = self.taken < self.most
+            self.taken += free
+        return free
+
+    def leave(self) -> None:
+        """Give a place back."""
+        with self._lock:
+            self.taken -= 1
 
 
 class Buckets:

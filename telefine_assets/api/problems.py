@@ -6,7 +6,7 @@ Source: RFC 9457, Problem Details for HTTP APIs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from telefine_assets.api.stored import BrokenRecord
 from telefine_assets.errors import TelefineError
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,6 +38,8 @@ _TITLES = {
     500: "Something is wrong with the server",
     503: "The server cannot answer this now",
 }
+_TOLD, _IN_DETAIL = 100, 10
+"""Of how many mistakes a problem tells, and of how many in its detail."""
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -89,7 +92,8 @@ class ProblemBody(BaseModel):
     code: str = Field(description="Stable, for programs.", examples=["not_found"])
     detail: str = Field(description="For people.", examples=["there is no program 'tickets'"])
     id: str | None = Field(None, description="Of a 500 or 503: what the server's log knows it by.")
-    errors: list[Mistake] | None = Field(None, description="Of a 422.")
+    errors: list[Mistake] | None = Field(None, description="Of a 422; 100 at most.")
+    errors_left_out: int | None = Field(None, description="Of a 422: how many there are beside those.")
 
 
 def not_found(what: str) -> Problem:
@@ -127,6 +131,13 @@ def explain_problems(app: FastAPI) -> None:
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         return invalid(error.errors()).response()
 
+    @app.exception_handler(BrokenRecord)
+    async def _broken(request: Request, error: BrokenRecord) -> Response:
+        request_id = request.state.request_id
+        logger.error("request %s: %s", request_id, error)
+        told = f"{error}; materialise that day again" if getattr(request.state, "reads", False) else "Tell the operator"
+        return Problem(503, "stored_record_broken", f"{told} (id {request_id}).", id=request_id).response()
+
     @app.exception_handler(TelefineError)
     async def _telefine(request: Request, error: TelefineError) -> Response:
         request_id = request.state.request_id
@@ -135,12 +146,14 @@ def explain_problems(app: FastAPI) -> None:
         return Problem(503, "unavailable", detail, id=request_id).response()
 
 
-def invalid(errors: Any) -> Problem:
-    """What pydantic found; what was sent is not repeated."""
-    mistakes = [{"where": ".".join(map(_plain, each["loc"])), "problem": _plain(each["msg"])} for each in errors]
-    return Problem(
-        422, "invalid", "; ".join(f"{each['where']}: {each['problem']}" for each in mistakes), errors=mistakes
-    )
+def invalid(errors: Sequence[Any]) -> Problem:
+    """What pydantic found, as far as anybody reads it; what was sent is not repeated."""
+    told = errors[:_TOLD]
+    mistakes = [{"where": ".".join(map(_plain, each["loc"])), "problem": _plain(each["msg"])} for each in told]
+    detail = "; ".join(f"{each['where']}: {each['problem']}" for each in mistakes[:_IN_DETAIL])
+    if len(errors) > _IN_DETAIL:
+        detail += f"; and {len(errors) - _IN_DETAIL} more"
+    return Problem(422, "invalid", detail, errors=mistakes, errors_left_out=len(errors) - len(told))
 
 
 def _plain(value: object) -> str:

@@ -52,6 +52,15 @@ def show_report(request: Request, caller: Reader, here: Here, program: Program, 
 )
 def show_page(request: Request, caller: Reader, here: Here, program: Program, day: Day) -> Response:
     """Show a day's report as a page for people."""
+    return page_of_day(request, here, program, day)
+
+
+def page_of_day(request: Request, here: Deployment, program: str, day: str) -> Response:
+    """A day's report as a page, for a caller who may read it.
+
+    Raises:
+        Problem: 404.
+    """
     record = _record(here, program, day)
     page = here.kept.get(
         ("report", program, day), here.records.stamp_of(program, STAGE, day), lambda: _page(here, program, record)
@@ -60,8 +69,8 @@ def show_page(request: Request, caller: Reader, here: Here, program: Program, da
 
 
 def _page(here: Deployment, program: str, record: dict[str, Any]) -> bytes:
-    from telefine_assets.deltaone.html import html
     from telefine_assets.deltaone.report import context_of, page_of, reopened
+    from telefine_assets.pages.html import html
 
     return html(page_of(record, *reopened(record, here.evidence.get, context_of(program, record))))
 

@@ -24,6 +24,7 @@ from telefine_assets.control.records import RunRequest, RunState
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Reader = Annotated[Caller, requires("read")]
+Follower = Annotated[Caller, requires("read", session=True)]
 Operator = Annotated[Caller, requires("operate")]
 RunId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", examples=["5f0c2e2a-9c4e-4a3f-8d5a-0d3a1c2b3e4f"])]
 LOOK_SECONDS, BEAT_SECONDS, MOST_SECONDS = 1.0, 15.0, 900.0
@@ -95,13 +96,13 @@ def stop_run(caller: Operator, here: Here, run_id: RunId) -> RunState:
     response_class=StreamingResponse,
     responses=documented_file("text/event-stream") | documented(404, 503),
 )
-def follow_run(caller: Reader, here: Here, run_id: RunId) -> Response:
+def follow_run(caller: Follower, here: Here, run_id: RunId) -> Response:
     """Follow a run: an event `run` with its state now and whenever it changes, and `end` when it has ended.
 
     A stream ends after a quarter of an hour in any case; browsers ask again by themselves.
     """
     run = _known(here, run_id)
-    if not here.following.acquire(blocking=False):
+    if not here.following.take():
         raise Problem(503, "too_many_followers", "too many runs are being followed", {"Retry-After": "10"})
     return _Stream(here, run)
 
@@ -117,7 +118,7 @@ class _Stream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._following.release()
+            self._following.leave()
 
 
 async def _events(here: Deployment, run: RunState) -> AsyncIterator[bytes]:
@@ -185,4 +186,6 @@ def _day(text: str, field: str) -> date:
 
 
 def _wrong(field: str, problem: str) -> Problem:
-    return Problem(422, "invalid", f"body.{field}: {problem}", errors=[{"where": f"body.{field}", "problem": problem}])
+    return Problem(
+        422, "cannot_run", f"body.{field}: {problem}", errors=[{"where": f"body.{field}", "problem": problem}]
+    )

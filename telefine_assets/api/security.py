@@ -5,7 +5,8 @@ A route of the API names what it needs::
     Submitter = Annotated[Caller, requires("submit")]
 
 A key stands in the header ``Authorization: Bearer telefine_...`` and nowhere
-else; it is neither logged nor repeated.
+else; it is neither logged nor repeated. Who signed in with a browser has a cookie
+instead, which counts only where a route says ``session=True``, and only for reading.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from fastapi.security import HTTPBearer
 
 from telefine_assets.api.deployment import Deployment, deployment
 from telefine_assets.api.problems import Problem
+from telefine_assets.api.sessions import COOKIE
 from telefine_assets.ledger.api_keys import ApiKey, Scope
 
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key made by `telefine keys create`: telefine_<id>_<secret>."
 )
+OPEN_TO_ALL: set[Any] = set()
+"""The dependencies that let everybody in, for the description."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="telefine"'}
 
 
@@ -49,43 +53,89 @@ class Caller:
         return self.key is not None and self.key.opens(scope)
 
 
-def requires(scope: str, cost: int = 1) -> Any:
-    """A dependency that lets in keys with ``scope``; a request takes ``cost`` tokens of the key's bucket."""
+NOBODY = Caller(None)
+
+
+def requires(scope: str, cost: int = 1, session: bool = False) -> Any:
+    """A dependency that lets in keys with ``scope``; a request takes ``cost`` tokens of the key's bucket.
+
+    With ``session``, a GET may come from somebody who signed in.
+    """
     needed = Scope(scope)
 
     def dependency(request: Request, here: Annotated[Deployment, Depends(deployment)], _: _Bearer) -> Caller:
-        caller = _caller(request, here, cost)
-        if caller.key is None:
-            raise _unauthorized(f"this needs a key with the scope {needed}")
-        if not caller.opens(needed):
-            raise Problem(403, "wrong_scope", f"this needs a key with the scope {needed}", needs=needed.value)
+        caller = _caller(request, here, cost, session)
+        check_scope(caller, needed)
         return caller
 
     return Depends(dependency)
 
 
-def anyone(cost: int = 1) -> Any:
-    """A dependency that lets in everybody; a key, where there is one, must be good, and has its own limits."""
+def check_scope(caller: Caller, needed: Scope) -> None:
+    """Let only keys with the scope pass.
+
+    Raises:
+        Problem: 401 without a key, 403 with another one.
+    """
+    if caller.key is None:
+        raise _unauthorized(f"this needs a key with the scope {needed}")
+    if not caller.opens(needed):
+        raise Problem(403, "wrong_scope", f"this needs a key with the scope {needed}", needs=needed.value)
+
+
+def anyone(cost: int = 1, session: bool = False) -> Any:
+    """A dependency that lets in everybody; a key, where there is one, must be good, and has its own limits.
+
+    With ``session``, a GET may come from somebody who signed in.
+    """
 
     def dependency(request: Request, here: Annotated[Deployment, Depends(deployment)], _: _Bearer) -> Caller:
-        return _caller(request, here, cost)
+        return _caller(request, here, cost, session)
 
+    OPEN_TO_ALL.add(dependency)
     return Depends(dependency)
 
 
-def _caller(request: Request, here: Deployment, cost: int) -> Caller:
-    now, said = here.clock(), request.headers.get("authorization")
-    if said is None:
-        _take(here.strangers.take, _address(request), cost, now.timestamp())
-        return Caller(None)
-    scheme, _, presented = said.partition(" ")
-    key = here.keys.opened_by(presented, int(now.timestamp() * 1000)) if scheme.lower() == "bearer" else None
+def admitted(request: Request, here: Deployment, presented: str, cost: int = 1) -> Caller:
+    """Whoever presents a key.
+
+    Raises:
+        Problem: 401 where it is none that is good now, 429 where there were too many requests or tries.
+    """
+    now = here.clock().timestamp()
+    key = here.keys.opened_by(presented, int(now * 1000))
     if key is None:
         # Guessing costs as much as asking without a key.
-        _take(here.strangers.take, _address(request), 1, now.timestamp())
+        _take(here.strangers.take, _address(request), 1, now)
         raise _unauthorized("the key is unknown, expired or revoked; the header is: Authorization: Bearer telefine_...")
-    _take(here.callers.take, key.key_id, cost, now.timestamp())
+    return _let_in(request, here, key, cost, now)
+
+
+def _caller(request: Request, here: Deployment, cost: int, session: bool) -> Caller:
+    said = request.headers.get("authorization")
+    if said is not None:
+        scheme, _, presented = said.partition(" ")
+        return admitted(request, here, presented if scheme.lower() == "bearer" else "", cost)
+    now = here.clock().timestamp()
+    key = _signed_in(request, here, now) if session and request.method == "GET" else None
+    if key is not None:
+        return _let_in(request, here, key, cost, now)
+    _take(here.strangers.take, _address(request), cost, now)
+    return NOBODY
+
+
+def _let_in(request: Request, here: Deployment, key: ApiKey, cost: int, now: float) -> Caller:
+    _take(here.callers.take, key.key_id, cost, now)
+    # Whoever may read may be told, in a problem, what of the store is broken.
+    request.state.reads = key.opens(Scope.READ)
     return Caller(key)
+
+
+def _signed_in(request: Request, here: Deployment, now: float) -> ApiKey | None:
+    """The key of the session whose cookie is sent, if it is good still."""
+    key_id = request.app.state.sessions.key_of(request.cookies.get(COOKIE, ""), now)
+    key = here.keys.find(key_id) if key_id else None
+    return key if key is not None and key.is_good(int(now * 1000)) else None
 
 
 def _take(take: Callable[[str, int, float], float], who: str, cost: int, now: float) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from telefine_assets.errors import TelefineError
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore
 from telefine_assets.store.tables import MissingPartition
@@ -50,6 +51,31 @@ class Kept:
         return made
 
 
+class BrokenRecord(TelefineError):
+    """A stored record is not what its stage writes."""
+
+
+class _Record(dict[str, Any]):
+    """A part of a record: what it lacks is told with the record's name, which no ``KeyError`` knows."""
+
+    def __init__(self, values: dict[str, Any], what: str) -> None:
+        super().__init__(values)
+        self._what = what
+
+    def __missing__(self, key: str) -> Any:
+        raise BrokenRecord(f"{self._what} lacks {key!r}")
+
+    def __or__(self, more: Any) -> Any:
+        return _Record({**self, **more}, self._what)
+
+
+def _told(value: Any, what: str) -> Any:
+    """The value with every object in it, and itself, as a ``_Record``."""
+    if isinstance(value, dict):
+        return _Record({key: _told(each, what) for key, each in value.items()}, what)
+    return [_told(each, what) for each in value] if isinstance(value, list) else value
+
+
 class KeptRecords:
     """``store.records.RecordStore`` for many readers. What it returns is shared: nobody may change it."""
 
@@ -60,9 +86,23 @@ class KeptRecords:
         self._records, self._days = Kept(most), Kept(most)
 
     def find(self, program: str, stage: str, day: str) -> dict[str, Any] | None:
-        """A record, or None when the stage has not run for that day."""
+        """A record, or None when the stage has not run for that day.
+
+        Raises:
+            BrokenRecord: it is no record; and later, where a part is asked for that it lacks.
+        """
         name = self._store.name(program, stage, day)
-        return self._records.get(name, self._stamp(name, 0), lambda: self._store.find(program, stage, day))
+        return self._records.get(name, self._stamp(name, 0), lambda: self._found(program, stage, day))
+
+    def _found(self, program: str, stage: str, day: str) -> dict[str, Any] | None:
+        what = f"the record of {program}/{stage} for {day}"
+        try:
+            record = self._store.find(program, stage, day)
+        except ValueError:
+            raise BrokenRecord(f"{what} is no JSON") from None
+        if record is not None and not isinstance(record, dict):
+            raise BrokenRecord(f"{what} is no object")
+        return None if record is None else _told(record, what)
 
     def read(self, program: str, stage: str, day: str) -> dict[str, Any]:
         """A record.

@@ -33,7 +33,7 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
     def candidate_does_not_regress(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
         """On items of earlier, retired holdouts the candidate is not worse than the program that serves."""
         from telefine_assets.deltaone.breakdown import too_many_regressions
-        from telefine_assets.deltaone.markdown import item_cells
+        from telefine_assets.deltaone.regressions import item_cells
 
         found = {
             day: asked

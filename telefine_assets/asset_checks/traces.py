@@ -65,7 +65,9 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
         """No day between the first and yesterday is missing: the table is fresh and has no holes."""
         yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
         last = min(yesterday, line.last_day.isoformat()) if line.last_day else yesterday
-        missing = sorted(set(days_from(line.first_day.isoformat(), last)) - set(store.tables.days(line.name, STAGE)))
+        # Of a day that retention removed, the record of its cleaning is left.
+        loaded = {*store.tables.days(line.name, STAGE), *store.records.days(line.name, "cleaned_traces")}
+        missing = sorted({*days_from(line.first_day.isoformat(), last)} - loaded)
         return result(missing, lambda day: ["was never loaded"], blocking=False)
 
     return [

@@ -16,6 +16,7 @@ from telefine_assets.assets import (
     contributor_payouts,
     contributor_weights,
     deltaone_reports,
+    improvement_reports,
     traces,
 )
 from telefine_assets.assets.line import Line
@@ -30,11 +31,14 @@ STAGES = (
     champions,
     contributor_payouts,
 )
+"""The line, in the order of the data's way."""
+BESIDE = (improvement_reports,)
+"""What stands beside it: nothing follows from these, and a run of the line does not make them."""
 
 
 def assets_for(line: Line) -> list[dg.AssetsDefinition]:
-    """The line of assets of one program, in the order of the data's way."""
+    """The assets of one program: its line, in the order of the data's way, and what stands beside it."""
     with warnings.catch_warnings():
         # Dagster calls backfill policies a beta; tests hold what we need of them.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return [stage.build(line) for stage in STAGES]
+        return [stage.build(line) for stage in (*STAGES, *BESIDE)]

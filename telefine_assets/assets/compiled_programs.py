@@ -8,6 +8,7 @@ from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.metadata import USABLE
 from telefine_assets.assets.progress import watcher
+from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -20,8 +21,8 @@ def build(line: Line) -> dg.AssetsDefinition:
     """The asset for one program."""
 
     @dg.asset(
-        **line.look(STAGE, {"dspy", "mlflow"}, "2"),
-        deps=[line.window_of("cleaned_traces")],
+        **line.look(STAGE, {"dspy", "mlflow"}, "3"),
+        deps=[line.window_of("cleaned_traces"), *line.taught_by()],
         description="The winner of a tournament of DSPy optimisers on the window's train and validation items.",
     )
     def compiled_programs(
@@ -49,7 +50,8 @@ def build(line: Line) -> dg.AssetsDefinition:
         window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
         reports = {each: records.find(line.name, "cleaned_traces", each) for each in line.window(day)}
         usable = {each: report["kept"] for each, report in reports.items() if report}
-        opened = lm.program(line.name, line.settings, ledger.open(), context.log.info, settings.budget)
+        work = Work(line.name, STAGE, day, context.run_id)
+        opened = lm.program(work, line.settings, ledger.open(), context.log.info, settings.budget)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
 
             def compiled() -> dict[str, Any]:
@@ -60,9 +62,10 @@ def build(line: Line) -> dg.AssetsDefinition:
                 days = sorted((each for each in records.days(line.name, STAGE) if each < day), reverse=True)
                 before = [records.read(line.name, STAGE, each) for each in days]
                 earlier = earlier_of(before, baseline, evidence.get, served)
+                teacher = _teacher(line, spec, day, store, champions, models.lm.identity)
                 watch = watcher(context, run)
                 found = compile_day(
-                    spec, window.traces, baseline, settings, key, models, earlier, context.log.info, watch
+                    spec, window.traces, baseline, settings, key, models, earlier, context.log.info, watch, teacher
                 )
                 return compile_record(found, models.lm.identity, evidence.put)
 
@@ -84,6 +87,7 @@ def build(line: Line) -> dg.AssetsDefinition:
                 "why": record["reason"],
                 "candidate": record["candidate"] or "none",
                 "baseline": record["baseline"],
+                "teacher": _taught_by(record),
                 "older_rows_left_out": window.older,
                 "items": metadata.counts({side: record[side]["n"] for side in ("trainset", "validation")}, "items"),
                 "tournament": metadata.table_of(
@@ -110,3 +114,19 @@ def build(line: Line) -> dg.AssetsDefinition:
         )
 
     return compiled_programs
+
+
+def _teacher(line: Line, spec: Any, day: str, store: StoreResource, champions: Any, lm: dict[str, str]) -> Any:
+    """What of the program that ``compile.teacher_program`` names served during a day."""
+    from telefine_assets.programs.spec import load_spec
+    from telefine_assets.programs.teaching import teacher_for
+
+    if line.teacher is None:
+        return None
+    program = load_spec(str(line.settings.compile.teacher_program), line.teacher)
+    return teacher_for(spec, program, day, store.records, champions, store.evidence.get, lm)
+
+
+def _taught_by(record: dict[str, Any]) -> str:
+    teacher = record["teacher"]
+    return f"{teacher['program']} {teacher['version'][:12]}" if teacher else "none"

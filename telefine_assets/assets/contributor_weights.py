@@ -8,6 +8,7 @@ import dagster as dg
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.progress import counter
+from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -107,7 +108,8 @@ def _trials(
     if settings.method == "usage" or not compiled["demos"]:
         return None
     shapley = settings.shapley
-    with lm.program(line.name, line.settings, ledger.open(), context.log.info) as (spec, models):
+    work = Work(line.name, STAGE, context.partition_key, context.run_id)
+    with lm.program(work, line.settings, ledger.open(), context.log.info) as (spec, models):
         validation = validation_of(compiled, cleaned, spec, line.settings.compile, line.settings.split.key)
         items = validation[: shapley.max_items]
         version = Version(store.evidence.get(compiled["candidate"]))

@@ -4,6 +4,7 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -35,7 +36,8 @@ def build(line: Line) -> dg.AssetsDefinition:
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
         window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
-        opened = lm.program(line.name, line.settings, ledger.open(), context.log.info)
+        work = Work(line.name, STAGE, day, context.run_id)
+        opened = lm.program(work, line.settings, ledger.open(), context.log.info)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
             evidence = store.evidence
             bench = Bench(

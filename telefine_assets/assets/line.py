@@ -23,6 +23,8 @@ class Line:
     last_day: date | None
     partitions: dg.DailyPartitionsDefinition
     deployment: str
+    teacher: ProgramSettings | None = None
+    """Settings of the program that ``compile.teacher_program`` names."""
 
     def key(self, stage: str) -> dg.AssetKey:
         """Key of a stage's asset."""
@@ -48,6 +50,21 @@ class Line:
     def window_of(self, stage: str) -> dg.AssetDep:
         """Dependency on the lookback window of another stage, the day itself included."""
         mapping = dg.TimeWindowPartitionMapping(start_offset=-(self.settings.compile.lookback_days - 1))
+        return dg.AssetDep(self.key(stage), partition_mapping=mapping)
+
+    def taught_by(self) -> list[dg.AssetDep]:
+        """Dependency on what serves of the program that teaches: decided by the day before, if there is one."""
+        if self.settings.compile.teacher_program is None:
+            return []
+        day_before = dg.TimeWindowPartitionMapping(
+            start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+        )
+        key = dg.AssetKey([self.settings.compile.teacher_program, "champions"])
+        return [dg.AssetDep(key, partition_mapping=day_before)]
+
+    def days_of(self, stage: str, days: int) -> dg.AssetDep:
+        """Dependency on so many days of another stage, the day itself included, as far as there are any."""
+        mapping = dg.TimeWindowPartitionMapping(start_offset=1 - days, allow_nonexistent_upstream_partitions=True)
         return dg.AssetDep(self.key(stage), partition_mapping=mapping)
 
     def window(self, day: str) -> list[str]:

@@ -24,7 +24,15 @@ _MAX_DEPTH = 64
 
 
 class TraceProofError(TelefineError):
-    """A trace is not in a trainset, or a proof does not show that it is."""
+    """A trace is not in a trainset, or a proof does not show that it is.
+
+    Attributes:
+        code: why, as a stable code: ``trace_unknown``, ``wrong_attestation``, ``wrong_root`` or ``proof_invalid``.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(f"{code}: {problem}")
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,8 @@ def prove(trainset: bytes, trace_id: str, uid: str) -> TraceProof:
     about = [index for index, line in enumerate(lines) if trace_id.encode() in line and _trace_of(line) == trace_id]
     if not about:
         raise TraceProofError(
-            f"trace {trace_id!r} is not in the trainset of {uid}; see what became of it with: telefine traces why"
+            "trace_unknown",
+            f"trace {trace_id!r} is not in the trainset of {uid}; see what became of it with: telefine traces why",
         )
     log = MerkleLog(map(leaf_hash, lines))
     path = tuple(node.hex() for node in log.inclusion_proof(about[0]))
@@ -121,13 +130,13 @@ def check(proof: TraceProof, uid: str, root: str) -> str:
         RecordError: its line is no line of a trainset.
     """
     if proof.uid != uid:
-        raise TraceProofError(f"wrong_attestation: the proof is for {proof.uid}, the attestation is {uid}")
+        raise TraceProofError("wrong_attestation", f"the proof is for {proof.uid}, the attestation is {uid}")
     if proof.root != root:
-        raise TraceProofError(f"wrong_root: the proof is under {proof.root}, the attestation says {root}")
+        raise TraceProofError("wrong_root", f"the proof is under {proof.root}, the attestation says {root}")
     path = [bytes.fromhex(each) for each in proof.proof]
     leaf = leaf_hash(proof.line.encode())
     if not verify_inclusion(leaf, proof.index, proof.size, path, bytes.fromhex(root)):
-        raise TraceProofError(f"proof_invalid: the line is not number {proof.index} of {proof.size} under that root")
+        raise TraceProofError("proof_invalid", f"the line is not number {proof.index} of {proof.size} under that root")
     return proof.trace_id
 
 

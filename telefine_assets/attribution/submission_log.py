@@ -23,7 +23,15 @@ from telefine_assets.ledger.records import SubmissionRow
 
 
 class ReceiptRefused(TelefineError):
-    """A receipt does not show what it says."""
+    """A receipt does not show what it says.
+
+    Attributes:
+        code: why, as a stable code: ``wrong_place``, ``head_unsigned`` or ``wrong_log``.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(f"{code}: {problem}")
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -78,13 +86,15 @@ class SubmissionReceipt:
         said, head = self.logged.signed.submission, self.receipt.head
         check_submission(self.logged.signed, said.trace_digest, said.contributor, self.logged.received_ms)
         if self.receipt.index != self.logged.position or not self.receipt.proves(self.logged.leaf(self.program)):
-            raise ReceiptRefused(f"The proof does not lead from this submission to position {self.logged.position}.")
+            problem = f"the proof does not lead from this submission to position {self.logged.position}"
+            raise ReceiptRefused("wrong_place", problem)
         try:
             signer = head.signer()
         except SignatureError as error:
-            raise ReceiptRefused(f"The log's head is not signed: {error}.") from None
+            raise ReceiptRefused("head_unsigned", f"the log's head is not signed: {error}") from None
         if head.head.origin != origin or signer not in keys:
-            raise ReceiptRefused(f"The head is of log {head.head.origin}, signed by {signer}: not the log you trust.")
+            problem = f"the head is of log {head.head.origin}, signed by {signer}: not the log you trust"
+            raise ReceiptRefused("wrong_log", problem)
 
 
 def origin_of(deployment: str) -> str:

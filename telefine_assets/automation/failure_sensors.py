@@ -6,17 +6,17 @@ from typing import Any
 
 import dagster as dg
 
-from telefine_assets.assets import STAGES
+from telefine_assets.alerts.found import RunFailure, run_failed
+from telefine_assets.alerts.records import Alert
+from telefine_assets.assets import BESIDE, STAGES
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.failures import (
     FailedRun,
     Failure,
-    Notice,
     Notifier,
     classify,
-    notice_of,
     standing,
-    standing_notice,
+    standing_alert,
     tries_again,
 )
 from telefine_assets.automation.jobs import status_of
@@ -30,7 +30,7 @@ from telefine_assets.automation.tags import (
     RANGE_START,
     RETRY_OF,
 )
-from telefine_assets.partitions import days_from
+from telefine_assets.partitions import day_of, days_from
 from telefine_assets.settings_automation import AutomationSettings
 
 _KEPT = ("telefine/", RANGE_START, RANGE_END, "dagster/priority")
@@ -38,20 +38,10 @@ _DAY_SECONDS = 86_400
 _MOST = 1_000
 
 
-class LogNotifier:
-    """Writes notices to a log; they are in Dagster's tags of the run, too."""
-
-    def __init__(self, log: Any) -> None:
-        """Write to ``log``."""
-        self._log = log
-
-    def notify(self, notice: Notice) -> None:
-        """See :class:`~telefine_assets.automation.failures.Notifier`."""
-        self._log.error(f"{notice.subject}\n{notice.text}")
-
-
-def _told_by(notifier: Notifier | None, log: Any) -> Notifier:
-    return LogNotifier(log) if notifier is None else notifier
+def _tell(alert: Alert, notifier: Notifier | None, log: Any) -> None:
+    log.error(f"{alert.subject}\n{alert.text}")
+    if notifier is not None:
+        notifier.notify(alert)
 
 
 def failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> Failure:
@@ -72,7 +62,7 @@ def _chain(error: Any) -> list[tuple[str, str]]:
 def failure_sensors(
     lines: list[Line], automation: AutomationSettings, jobs: list[Any], notifier: Notifier | None = None
 ) -> list[dg.SensorDefinition]:
-    """The two sensors of a deployment; ``notifier`` is the log when absent."""
+    """The two sensors of a deployment; what they tell is in the log, and goes to ``notifier`` if there is one."""
     return [_failed_runs(automation, jobs, notifier), _standing_failures(lines, automation, notifier)]
 
 
@@ -91,12 +81,18 @@ def _failed_runs(automation: AutomationSettings, jobs: list[Any], notifier: Noti
         attempt = int(run.tags.get(ATTEMPT, "1"))
         if ASKED_BY in run.tags and tries_again(failure, attempt, automation.max_retries):
             return _again(run, attempt + 1)
-        _told_by(notifier, context.log).notify(
-            notice_of(run.tags.get(PROGRAM), run.run_id, _stages(run), _days(run), failure)
-        )
+        _tell(failed_run_alert(run, failure), None if failure.of_a_check else notifier, context.log)
         return dg.SkipReason(f"run {run.run_id[:8]} failed for good: {failure.what}")
 
     return telefine_failed_runs
+
+
+def failed_run_alert(run: dg.DagsterRun, failure: Failure, because: str | None = None) -> Alert:
+    """What people are told of a run that failed and is not tried again; by default why the settings say so."""
+    often = "it was tried as often as automation.max_retries allows"
+    because = because or (often if failure.kind == "transient" else "it would fail again")
+    program, stages = run.tags.get(PROGRAM), _stages(run)
+    return run_failed(RunFailure(run.run_id, program, stages, days_of(run), failure.what, because, today()))
 
 
 def _again(run: dg.DagsterRun, attempt: int) -> dg.RunRequest:
@@ -104,7 +100,7 @@ def _again(run: dg.DagsterRun, attempt: int) -> dg.RunRequest:
     tags = {key: value for key, value in run.tags.items() if key.startswith(_KEPT) and key != FAILURE}
     return dg.RunRequest(
         run_key=f"{run.run_id} {attempt}",
-        job_name=f"{run.tags[PROGRAM]}_line",
+        job_name=run.job_name if run.job_name.endswith("_report") else f"{run.tags[PROGRAM]}_line",
         asset_selection=sorted(run.asset_selection or ()) or None,
         partition_key=run.tags.get(PARTITION),
         tags={**tags, ATTEMPT: str(attempt), RETRY_OF: run.run_id},
@@ -112,12 +108,18 @@ def _again(run: dg.DagsterRun, attempt: int) -> dg.RunRequest:
 
 
 def _stages(run: dg.DagsterRun) -> list[str]:
-    """The stages that a run selects, in the order of the line; all of them when it selects none."""
-    selected = {key.path[-1] for key in run.asset_selection or ()}
-    return [stage.STAGE for stage in STAGES if not selected or stage.STAGE in selected]
+    """The stages that a run selects, in the order of the line; all of the line when it selects none."""
+    selected = {key.path[-1] for key in run.asset_selection or ()} or {stage.STAGE for stage in STAGES}
+    return [stage.STAGE for stage in (*STAGES, *BESIDE) if stage.STAGE in selected]
 
 
-def _days(run: dg.DagsterRun) -> list[str]:
+def today() -> str:
+    """The UTC day by the clock."""
+    return day_of(time.time_ns() // 1_000_000)
+
+
+def days_of(run: dg.DagsterRun) -> list[str]:
+    """The days that a run is for; none for one without partitions."""
     if RANGE_START in run.tags:
         return days_from(run.tags[RANGE_START], run.tags[RANGE_END])
     return [run.tags[PARTITION]] if PARTITION in run.tags else []
@@ -139,9 +141,9 @@ def _standing_failures(
         runs = standing_in(context.instance, [line.name for line in lines], since)
         if not runs:
             return dg.SkipReason(f"no failure of the last {settings.look_back_days} days stands")
-        notice = standing_notice(runs)
-        _told_by(notifier, context.log).notify(notice)
-        return dg.SkipReason(f"{notice.subject}: {notice.text}")
+        alert = standing_alert(runs, today())
+        _tell(alert, notifier, context.log)
+        return dg.SkipReason(f"{alert.subject}: {alert.what}")
 
     return telefine_standing_failures
 
@@ -152,7 +154,7 @@ def standing_in(instance: dg.DagsterInstance, programs: list[str], since: dateti
     failed = []
     for record in instance.get_run_records(wanted, limit=_MOST):
         run = record.dagster_run
-        program, days = _program(run), _days(run)
+        program, days = _program(run), days_of(run)
         if program in programs and days:
             started_ms = int(record.create_timestamp.timestamp() * 1000)
             failed.append(FailedRun(run.run_id, program, _stages(run)[-1], tuple(days), started_ms))

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from telefine_assets.alerts.found import standing_failures
+from telefine_assets.alerts.records import Alert
+
 TRANSIENT_ERRORS = frozenset(
     {
         "Unreachable",
@@ -25,6 +28,7 @@ TRANSIENT_ERRORS = frozenset(
     }
 )
 """Names of errors of the infrastructure: the model, MLflow or a database cannot be reached, or is locked."""
+_OF_A_CHECK = "DagsterAssetCheckFailedError"
 _TOO_LONG = "Exceeded maximum runtime"
 _NEVER_STARTED_RIGHT = "JOB_INITIALIZATION_FAILURE"
 
@@ -35,6 +39,11 @@ class Failure:
 
     kind: Literal["transient", "permanent"]
     what: str
+
+    @property
+    def of_a_check(self) -> bool:
+        """Whether nothing failed but a check that blocks; what it found is told by itself."""
+        return self.what.startswith(_OF_A_CHECK)
 
     @property
     def tag(self) -> str:
@@ -54,7 +63,7 @@ def classify(errors: Sequence[Sequence[tuple[str, str]]], reason: str | None, me
         kinds = [{name for name, _ in chain} for chain in errors]
         # Several steps may fail, and one that will fail again is enough to do so.
         transient = all(names & TRANSIENT_ERRORS for names in kinds)
-        name, said = errors[0][-1]
+        name, said = next((chain[-1] for chain in errors if chain[-1][0] != _OF_A_CHECK), errors[0][-1])
         return Failure("transient" if transient else "permanent", f"{name}: {' '.join(said.split())}")
     if _TOO_LONG in message:
         cure = "raise automation.run_timeout_minutes; what a model answered is not asked again"
@@ -69,43 +78,12 @@ def tries_again(failure: Failure, attempt: int, max_retries: int) -> bool:
     return failure.kind == "transient" and attempt <= max_retries
 
 
-@dataclass(frozen=True)
-class Notice:
-    """Something that a person should know.
-
-    Attributes:
-        kind: ``run_failed`` or ``standing_failures``.
-        program: whose; None when it is of the whole deployment.
-        subject: one line.
-        text: what happened, where to look, and what to do.
-    """
-
-    kind: str
-    program: str | None
-    subject: str
-    text: str
-
-
 class Notifier(Protocol):
-    """Takes notices to people."""
+    """Takes alerts to people."""
 
-    def notify(self, notice: Notice) -> None:
-        """Take one; must not raise."""
+    def notify(self, alert: Alert) -> None:
+        """Take one."""
         ...
-
-
-def notice_of(program: str | None, run_id: str, stages: Sequence[str], days: Sequence[str], failure: Failure) -> Notice:
-    """The notice of a run that failed and is not tried again."""
-    of_what = f"{', '.join(stages) or 'the whole line'} of {' to '.join(days) or 'no day'}"
-    again = "it was tried as often as automation.max_retries allows" if failure.kind == "transient" else "it would fail"
-    return Notice(
-        "run_failed",
-        program,
-        f"{program or 'telefine'}: run {run_id[:8]} failed",
-        f"What failed: {of_what}.\nWhy: {failure.what}\n"
-        f"It is not tried again: {again}{'' if failure.kind == 'transient' else ' again'}.\n"
-        f"Where to look: run {run_id} in Dagster's UI. When the cause is gone, run it again from there.",
-    )
 
 
 @dataclass(frozen=True)
@@ -134,12 +112,7 @@ def standing(failed: Sequence[FailedRun], made_ms: dict[tuple[str, str, str], tu
     return sorted(found.values(), key=lambda run: (run.program, run.days, run.stage))
 
 
-def standing_notice(runs: Sequence[FailedRun]) -> Notice:
-    """The notice of failures that stand."""
+def standing_alert(runs: Sequence[FailedRun], day: str) -> Alert:
+    """What is told of failures that stand on a UTC day."""
     lines = [f"{run.program}: {run.stage} of {' to '.join(run.days)} (run {run.run_id[:8]})" for run in runs]
-    return Notice(
-        "standing_failures",
-        None,
-        f"{len(runs)} failures stand",
-        "\n".join(["These failed and were never made since:", *lines, "Run them again when their cause is gone."]),
-    )
+    return standing_failures(lines, day)

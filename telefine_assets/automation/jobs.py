@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from telefine_assets.assets.improvement_reports import STAGE as REPORT
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.tags import ASKED_BY, FIRST, PRIORITY, PROGRAM, RANGE_END, RANGE_START, WATERMARK
 from telefine_assets.settings_automation import AutomationSettings
@@ -22,15 +23,26 @@ def job_name(line: Line) -> str:
     return f"{line.name}_line"
 
 
+def report_job_name(line: Line) -> str:
+    """Name of the job that makes the program's improvement report."""
+    return f"{line.name}_report"
+
+
 def jobs_for(line: Line, automation: AutomationSettings) -> list[Any]:
-    """One job for the program's whole line; runs of parts of it select their stages."""
+    """One job for the program's whole line, of which runs of parts select their stages; one for its report."""
     return [
         dg.define_asset_job(
             job_name(line),
             selection=dg.AssetSelection.groups(line.name),
             description="Every stage of the program, from traces to payouts, for one day.",
             tags={PROGRAM: line.name, **automation.run_tags},
-        )
+        ),
+        dg.define_asset_job(
+            report_job_name(line),
+            selection=dg.AssetSelection.assets(line.key(REPORT)),
+            description="The program's improvement report of one day.",
+            tags={PROGRAM: line.name, **automation.run_tags},
+        ),
     ]
 
 

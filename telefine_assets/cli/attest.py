@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli import attest_cosign, attest_log
+from telefine_assets.cli import attest_cosign, attest_log, attest_verifier
 from telefine_assets.cli.attest_shared import refuse
-from telefine_assets.cli.shared import short
+from telefine_assets.cli.shared import AsJson, Program, chosen, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.handed_on import HandedOn
-    from telefine_assets.attestation.policy import SignerPolicy
 
 app = typer.Typer(no_args_is_help=True, help="Export and verify attestations; the log, its keys and revocations.")
 
@@ -31,16 +30,20 @@ def verify(
         Path | None,
         typer.Option(help="Your own policy: used if it is there; kept at what the newest log says on success."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Verify an attestation offline, from its own evidence and the log beside it.
 
     Exits 1 with a stable code (bad_signature, evidence_digest_mismatch, ...)
-    and what is wrong. Example: telefine attest verify .telefine/attestations/latest
+    and what is wrong.
+
+    Example: telefine attest verify .telefine/attestations/latest --pin mine.json
     """
     from telefine_assets.attestation.archive import read_bundle
     from telefine_assets.attestation.failures import VerificationFailed
     from telefine_assets.attestation.handed_on import policy_among, verify_files
     from telefine_assets.attestation.policy_file import read_policy
+    from telefine_assets.cli.attest_shown import facts_of, lines_of
 
     own = pin if pin is not None and pin.is_file() else None
     if own is not None and policy is not None and own.resolve() != policy.resolve():
@@ -51,48 +54,10 @@ def verify(
         trusted = read_policy(source) if source else policy_among(files)
         found = verify_files(files, trusted, int(time.time()))
     except VerificationFailed as failure:
-        raise refuse("not valid", failure) from None
-    pinned = None if pin is None else _keep(pin, found)
-    _print(found)
-    if source is None:
-        typer.echo("  note        the policy came with the attestation: compare its first key with the one you know")
-    _print_unchecked(found, trusted)
-    if pinned is not None:
-        typer.echo(f"  pinned      {pinned} leaves, in {pin}")
-    if pinned is not None and own is None:
-        typer.echo("  note        trust on first use: from now on a log that is shorter or rewritten is refused")
-
-
-def _print(found: HandedOn) -> None:
-    verified = found.verified
-    claim, decision = verified.claim, verified.claim.decision
-    typer.echo(f"valid: {verified.uid}")
-    typer.echo(f"  signed by   {verified.signer}, at position {verified.log_index} of the log")
-    for each in verified.signers:
-        if each != verified.signer:
-            typer.echo(f"  and by      {each}")
-    typer.echo(f"  program     {short(claim.program)} {claim.candidate_version[:12]}, day {claim.partition}")
-    typer.echo(
-        f"  claims      +{decision.delta_ppm / 10_000:.2f} pp on {decision.n} held-out items "
-        f"(at least {decision.lower_ppm / 10_000:.2f} pp), p {short(decision.p)} below {short(decision.alpha)}: "
-        f"{short(decision.grade)}"
-    )
-    typer.echo(f"  pays        {len(verified.weights.lines)} wallets, {verified.weights.escrow_ppm} ppm in escrow")
-    typer.echo("  decided again from the per-item results; weights computed again from the demos")
-    if found.log is not None:
-        state = found.log.state
-        typer.echo(f"  log         {state.size} leaves, first key {state.genesis}, good now: {', '.join(state.good)}")
-        if state.void:
-            typer.echo(f"  log         {len(state.void)} leaves have no effect; see: telefine attest log")
-
-
-def _print_unchecked(found: HandedOn, policy: SignerPolicy) -> None:
-    if found.log is None:
-        typer.echo("  not checked whether it was revoked, or its key retired, after the receipt: no log.json beside it")
-    elif policy.head is None:
-        typer.echo("  not checked whether this log is the one that others see: no head is pinned (see --pin)")
-    else:
-        typer.echo(f"  log         contains the {policy.head.size} leaves that were pinned")
+        raise refuse("not valid", failure, as_json) from None
+    facts = facts_of(found) | {"policy": None if source is None else str(source)}
+    facts["pinned"] = None if pin is None else {"size": _keep(pin, found), "file": str(pin), "first": own is None}
+    tell(as_json, facts, lines_of(found, trusted, facts))
 
 
 def _keep(pin: Path, found: HandedOn) -> int:
@@ -115,23 +80,24 @@ def _keep(pin: Path, found: HandedOn) -> int:
 def export(
     uid: Annotated[str, typer.Argument(help="The attestation's uid, or the day it is about (YYYY-MM-DD).")],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    program: Annotated[str | None, typer.Option(help="The program; needed when there are several.")] = None,
+    program: Program = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write an attestation with all its evidence and the log into a folder that verifies anywhere.
 
     The head of the log is signed for it, with this deployment's key.
+
+    Example: telefine attest export 2026-11-02 ./monday && telefine attest verify ./monday
     """
     from telefine_assets.attestation.export import export as write
     from telefine_assets.cli.attest_shared import evidence_of, ledger_of, record_of, signer_of, trust_of
-    from telefine_assets.settings import load_settings
 
-    settings = load_settings()
-    if program is None and len(settings.programs) > 1:
-        raise TelefineError(f"name the program with --program: {', '.join(settings.programs)}")
-    record, evidence = record_of(settings, uid, program), evidence_of(settings)
+    settings, name, _ = chosen(program)
+    record, evidence = record_of(settings, uid, name), evidence_of(settings)
     trust = trust_of(settings, ledger_of(settings))
-    write(folder, evidence.get(record["bundle"]), trust, signer_of(settings.signer), evidence.get)
-    typer.echo(f"{folder}: attestation {record['uid']}")
+    files = write(folder, evidence.get(record["bundle"]), trust, signer_of(settings.signer), evidence.get)
+    facts = {"uid": record["uid"], "folder": str(folder), "files": [str(each.relative_to(folder)) for each in files]}
+    tell(as_json, facts, [f"{folder}: attestation {record['uid']}"])
 
 
 app.command("log")(attest_log.log)
@@ -142,3 +108,4 @@ app.command("admit")(attest_log.admit)
 app.command("retire")(attest_log.retire)
 app.command("cosign")(attest_cosign.cosign)
 app.command("add-cosignature")(attest_cosign.add_cosignature)
+app.command("verifier")(attest_verifier.verifier)

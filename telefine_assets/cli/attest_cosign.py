@@ -22,6 +22,7 @@ from telefine_assets.cli.attest_shared import (
     trust_of,
     without_threshold,
 )
+from telefine_assets.cli.shared import AsJson, tell
 from telefine_assets.errors import TelefineError
 
 
@@ -29,11 +30,14 @@ def cosign(
     file: Annotated[Path, typer.Argument(help="An exported attestation: archive or folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the cosignature.")],
     policy: Annotated[Path, typer.Option(help="Whom you trust: your own policy.json, not the one that came along.")],
+    as_json: AsJson = False,
 ) -> None:
     """Verify an exported attestation completely, with the whole log, then sign it with your own key.
 
     Needs no deployment: of the settings only the signer's are read. Give the file
     to whoever keeps the attestation, for: telefine attest add-cosignature FILE
+
+    Example: telefine attest cosign ./monday --output cosignature.json --policy mine.json
     """
     from telefine_assets.attestation.archive import read_bundle
     from telefine_assets.attestation.cosigning import cosign as sign
@@ -51,7 +55,7 @@ def cosign(
         if found.log is None:
             raise VerificationFailed(FailureCode.LOG_MISSING, "there is no log.json: it may have been revoked since")
     except VerificationFailed as failure:
-        raise refuse("not valid, not signed", failure) from None
+        raise refuse("not valid, not signed", failure, as_json) from None
     signer = signer_of(load_signer_settings())
     judged = replace(found.log.policy, required=trusted.required, attesters=trusted.attesters)
     # Its leaf would be the next one of the log.
@@ -61,15 +65,20 @@ def cosign(
             "the attester's, good at the end of the log (telefine attest admit), and one of the policy's attesters"
         )
     envelope = Envelope.from_json(found.bundle.envelope)
-    write_once(output, cosignature_file(found.verified.uid, sign(envelope, signer)))
+    content = cosignature_file(found.verified.uid, sign(envelope, signer))
+    write_once(output, content, as_json, {"uid": found.verified.uid, "signer": signer.address})
 
 
 def add_cosignature(
-    file: Annotated[Path, typer.Argument(help="What telefine attest cosign wrote.")], yes: Yes = False
+    file: Annotated[Path, typer.Argument(help="What telefine attest cosign wrote.")],
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take in another attester's signature, as a leaf of the log.
 
     Materialise the day's attestation again afterwards.
+
+    Example: telefine attest add-cosignature cosignature.json
     """
     from telefine_assets.attestation.attesting import reverify
     from telefine_assets.attestation.bundle import AttestationBundle
@@ -91,13 +100,16 @@ def add_cosignature(
     # Its leaf is the log's next one, where the key must be good: what a retired key signs late may be a thief's.
     if cosignature.signer == envelope.signer or not now.policy.counts(cosignature.signer, len(now.log)):
         raise TelefineError(f"{cosignature.signer} does not count under attestation {uid}; see: telefine attest keys")
-    asked(f"Add the signature of {cosignature.signer} to attestation {uid}?", yes)
+    asked(f"Add the signature of {cosignature.signer} to attestation {uid}?", yes, as_json)
     entry = audit_entry(cosignature.signer, "cosigned", uid, log=settings.deployment)
     leaf = cosignature_leaf(uid, cosignature)
     # Before the ledger's row, so that whoever is interrupted here has only to do it again.
     trust.leaves.append("0x" + leaf_hash(leaf).hex(), leaf)
     vrs = (cosignature.signature.v, cosignature.signature.r, cosignature.signature.s)
     added = Cosignatures(ledger).add(uid, cosignature.signer, vrs, (entry, datetime.now(UTC)))
-    typer.echo(f"{uid}: {'signed' if added else 'was signed already'} by {cosignature.signer}")
-    standing = reverify(record, trust, evidence.find)
-    typer.echo(standing.hindrance or "enough attesters have signed; materialise the day's attestation again")
+    hindrance = reverify(record, trust, evidence.find).hindrance
+    lines = [
+        f"{uid}: {'signed' if added else 'was signed already'} by {cosignature.signer}",
+        hindrance or "enough attesters have signed; materialise the day's attestation again",
+    ]
+    tell(as_json, {"uid": uid, "signer": cosignature.signer, "added": added, "hindrance": hindrance}, lines)

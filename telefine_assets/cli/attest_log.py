@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telefine_assets.cli.attest_shared import Reason, Yes, asked, audit_entry, ledger_of, signer_of, trust_of
-from telefine_assets.cli.shared import AsJson, print_table, short
+from telefine_assets.cli.shared import AsJson, print_json, print_table, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.log_records import Said
-    from telefine_assets.attestation.replay import LogState
+    from telefine_assets.attestation.replay import Line, LogState
 
 Address = Annotated[str, typer.Argument(help="The key's address, EIP-55.")]
 CompromisedFrom = Annotated[
@@ -26,11 +26,13 @@ CompromisedFrom = Annotated[
 
 
 def log(as_json: AsJson = False) -> None:
-    """List the log's leaves: what is said, by whom, and whether it has any effect."""
+    """List the log's leaves: what is said, by whom, and whether it has any effect.
+
+    Example: telefine attest log
+    """
     state = _state()
     if as_json:
-        names = ("position", "kind", "signer", "what", "reason", "void")
-        typer.echo(json.dumps([{name: getattr(line, name) for name in names} for line in state.lines], indent=2))
+        print_json([asdict(line) for line in state.lines])
         return
     rows = [
         (
@@ -47,11 +49,13 @@ def log(as_json: AsJson = False) -> None:
 
 
 def keys(as_json: AsJson = False) -> None:
-    """List the log's keys, and the positions at which each is good."""
+    """List the log's keys, and the positions at which each is good.
+
+    Example: telefine attest keys
+    """
     state = _state()
     if as_json:
-        names = ("address", "admitted_at", "retired_at", "untrusted_from")
-        typer.echo(json.dumps([{name: getattr(key, name) for name in names} for key in state.keys.values()], indent=2))
+        print_json([asdict(key) for key in state.keys.values()])
         return
     rows = [
         (key.address, key.admitted_at, _shown(key.retired_at), _shown(key.untrusted_from))
@@ -61,24 +65,39 @@ def keys(as_json: AsJson = False) -> None:
 
 
 def revoke(
-    uid: Annotated[str, typer.Argument(help="The attestation's uid.")], reason: Reason, yes: Yes = False
+    uid: Annotated[str, typer.Argument(help="The attestation's uid.")],
+    reason: Reason,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke an attestation, for ever: nothing more is promoted or paid on it.
 
     What was promoted or paid before stands; go back with: telefine programs rollback
+
+    Example: telefine attest revoke 0x3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a
+    --reason "the holdout had leaked"
     """
     from telefine_assets.attestation.log_records import Revocation
 
     def missing(state: LogState) -> list[Said]:
         return [] if uid in state.revoked else [Revocation(uid, reason)]
 
-    _say(f"Revoke {uid} for ever?", "revoked", uid, reason, yes, missing)
+    asked(f"Revoke {uid} for ever?", yes, as_json)
+    _say("revoked", uid, reason, missing).tell(as_json)
 
 
-def rotate(new_address: Address, reason: Reason, compromised_from: CompromisedFrom = None, yes: Yes = False) -> None:
+def rotate(
+    new_address: Address,
+    reason: Reason,
+    compromised_from: CompromisedFrom = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
     """Admit a new key and retire the one that signs now, in one step.
 
     Run it while the settings still name the old key, then let them name the new one.
+
+    Example: telefine attest rotate 0x52908400098527886E0F7030069857D2E4169EE7 --reason "a year is over"
     """
     from telefine_assets.attestation.log_records import ADMIT, RETIRE, KeyRecord
 
@@ -92,27 +111,36 @@ def rotate(new_address: Address, reason: Reason, compromised_from: CompromisedFr
             said.append(KeyRecord(RETIRE, own, reason, compromised_from))
         return said
 
-    state = _say(
-        f"Admit {new_address} and retire {own} for ever?", "rotated", new_address, reason, yes, missing, retired=own
-    )
-    if compromised_from is not None:
-        _warn_of_others(state, own, compromised_from)
+    asked(f"Admit {new_address} and retire {own} for ever?", yes, as_json)
+    _say("rotated", new_address, reason, missing, retired=own).tell(as_json, own, compromised_from)
 
 
-def admit(new_address: Address, reason: Reason, yes: Yes = False) -> None:
-    """Admit a further key: a cosigner's, or one to be ready."""
+def admit(new_address: Address, reason: Reason, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Admit a further key: a cosigner's, or one to be ready.
+
+    Example: telefine attest admit 0x52908400098527886E0F7030069857D2E4169EE7 --reason "the auditor's key"
+    """
     from telefine_assets.attestation.log_records import ADMIT, KeyRecord
 
     def missing(state: LogState) -> list[Said]:
         return [] if new_address in state.good else [KeyRecord(ADMIT, new_address, reason)]
 
-    _say(f"Admit {new_address}?", "admitted", new_address, reason, yes, missing)
+    asked(f"Admit {new_address}?", yes, as_json)
+    _say("admitted", new_address, reason, missing).tell(as_json)
 
 
-def retire(address: Address, reason: Reason, compromised_from: CompromisedFrom = None, yes: Yes = False) -> None:
+def retire(
+    address: Address,
+    reason: Reason,
+    compromised_from: CompromisedFrom = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
     """Retire a key for ever; another one must be good.
 
     Of a key that is retired already, --compromised-from may still say that it leaked earlier.
+
+    Example: telefine attest retire 0x52908400098527886E0F7030069857D2E4169EE7 --reason leaked --compromised-from 41
     """
     from telefine_assets.attestation.log_records import RETIRE, KeyRecord
 
@@ -123,21 +151,40 @@ def retire(address: Address, reason: Reason, compromised_from: CompromisedFrom =
             return []
         return [KeyRecord(RETIRE, address, reason, compromised_from)]
 
-    state = _say(f"Retire {address} for ever?", "retired", address, reason, yes, missing)
-    if compromised_from is not None:
-        _warn_of_others(state, address, compromised_from)
+    asked(f"Retire {address} for ever?", yes, as_json)
+    _say("retired", address, reason, missing).tell(as_json, address, compromised_from)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What became of something that was to be said in the log: its new lines, none where it says so already."""
+
+    action: str
+    subject: str
+    state: LogState
+    new: Sequence[Line]
+
+    def tell(self, as_json: bool, leaked: str = "", leaked_from: int | None = None) -> None:
+        """Print it, and what a thief may have said with a key that leaked."""
+        suspect = [] if leaked_from is None else _said_with(self.state, leaked, leaked_from)
+        lines = [f"position {line.position} of the log: {line.what}" for line in self.new]
+        if not self.new:
+            lines = [f"the log says so already: {self.subject} {self.action}"]
+        for line in suspect:
+            lines.append(f"check: position {line.position}, {short(line.what, 80)}, was said with the leaked key")
+        facts = {
+            "action": self.action,
+            "subject": self.subject,
+            "leaves": [asdict(line) for line in self.new],
+            "said_with_leaked_key": [asdict(line) for line in suspect],
+        }
+        tell(as_json, facts, lines)
 
 
 def _say(
-    question: str,
-    action: str,
-    subject: str,
-    reason: str,
-    yes: bool,
-    missing: Callable[[LogState], Sequence[Said]],
-    **details: object,
-) -> LogState:
-    """Ask, write to the log and, in the same step, to the audit log; says what became of it."""
+    action: str, subject: str, reason: str, missing: Callable[[LogState], Sequence[Said]], **details: object
+) -> _Told:
+    """Write to the log and, in the same step, to the audit log."""
     from telefine_assets.attestation.log_writing import say
     from telefine_assets.ledger.log import LogLeaves
     from telefine_assets.settings import load_settings
@@ -145,17 +192,20 @@ def _say(
     settings = load_settings()
     leaves = LogLeaves(ledger_of(settings))
     signer = signer_of(settings.signer)
-    asked(question, yes)
     entry = audit_entry(signer.address, action, subject, reason=reason, log=settings.deployment, **details)
     size = len(leaves.leaves())
     append_at = partial(leaves.append_at, audited=(entry, datetime.now(UTC)))
     state = say(leaves, settings.deployment, signer, missing, append_at)
-    new = state.lines[size:]
-    for line in new:
-        typer.echo(f"position {line.position} of the log: {line.what}")
-    if not new:
-        typer.echo(f"the log says so already: {subject} {action}")
-    return state
+    return _Told(action, subject, state, state.lines[size:])
+
+
+def _said_with(state: LogState, leaked: str, first: int) -> list[Line]:
+    """What was said with a leaked key, from a position on, while it was good."""
+    return [
+        line
+        for line in state.lines[first:]
+        if line.signer == leaked and line.void is None and not line.what.startswith(f"retire {leaked}")
+    ]
 
 
 def _state() -> LogState:
@@ -169,13 +219,6 @@ def _signer_address() -> str:
     from telefine_assets.settings import load_settings
 
     return signer_of(load_settings().signer).address
-
-
-def _warn_of_others(state: LogState, leaked: str, first: int) -> None:
-    """Name what a thief may have said with the key while it was good."""
-    for line in state.lines[first:]:
-        if line.signer == leaked and line.void is None and not line.what.startswith(f"retire {leaked}"):
-            typer.echo(f"check: position {line.position}, {short(line.what, 80)}, was said with the leaked key")
 
 
 def _shown(position: int | None) -> object:

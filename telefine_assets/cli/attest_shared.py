@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import short
+from telefine_assets.cli.shared import print_json, short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from telefine_assets.ledger.records import AuditEntry
     from telefine_assets.settings import Settings, SignerSettings
     from telefine_assets.store.evidence import EvidenceStore
+
+_LONG = 2000
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the log, for everybody to read.")]
@@ -84,18 +86,24 @@ def without_threshold(policy: SignerPolicy) -> SignerPolicy:
     return replace(policy, required=1, attesters=frozenset())
 
 
-def refuse(what: str, failure: VerificationFailed) -> typer.Exit:
+def refuse(what: str, failure: VerificationFailed, as_json: bool) -> typer.Exit:
     """Say what is wrong; the detail is a stranger's, and may be long."""
-    typer.echo(f"{what}: {short(str(failure), 2000)}", err=True)
+    detail = short(failure.detail, _LONG)
+    typer.echo(f"{what}: {failure.code}: {detail}", err=True)
+    if as_json:
+        print_json({"valid": False, "code": failure.code, "detail": detail})
     return typer.Exit(1)
 
 
-def asked(question: str, yes: bool) -> None:
-    """Go on only if the answer is yes.
+def asked(question: str, yes: bool, as_json: bool) -> None:
+    """Go on only if the answer is yes; whoever wants JSON has given it with ``--yes``.
 
     Raises:
+        TelefineError: there is nobody to ask, since JSON is wanted.
         typer.Abort: it is not.
     """
+    if not yes and as_json:
+        raise TelefineError(f"--json asks nothing: {question} Say so with --yes")
     if not yes:
         typer.confirm(question, abort=True)
 

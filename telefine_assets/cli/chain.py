@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from telefine_assets.cli.payouts_shared import STAGE, Place, TokenName, attested, opened
-from telefine_assets.cli.shared import Program
+from telefine_assets.cli.shared import AsJson, Program, note, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class _How:
     keystore: Path | None
     password_file: Path | None
     timeout: float
+    as_json: bool
 
 
 @app.command()
@@ -54,6 +55,7 @@ def anchor(
     keystore: Keystore = None,
     password_file: PasswordFile = None,
     timeout: Timeout = 180,
+    as_json: AsJson = False,
 ) -> None:
     """Let the chain's EAS contract timestamp an attestation, verified again first.
 
@@ -65,7 +67,7 @@ def anchor(
     found = _uid(place, uid)
     node = _connected(place.settings, rpc_url)
     step = Anchor(node, place.settings.signer.eas_contract, found)
-    _take(node, step, place, _How(send, yes, keystore, password_file, timeout))
+    _take(node, step, place, _How(send, yes, keystore, password_file, timeout, as_json))
 
 
 @app.command()
@@ -78,6 +80,7 @@ def set_root(
     keystore: Keystore = None,
     password_file: PasswordFile = None,
     timeout: Timeout = 180,
+    as_json: AsJson = False,
 ) -> None:
     """Publish the newest root to the program's distributor, so that wallets can claim.
 
@@ -93,29 +96,37 @@ def set_root(
     root = checked_root(place.claims(None, paid_in))
     node = _connected(place.settings, rpc_url)
     step = PublishRoot(node, _distributor(place), paid_in, root, _roots(place, paid_in))
-    _take(node, step, place, _How(send, yes, keystore, password_file, timeout))
+    _take(node, step, place, _How(send, yes, keystore, password_file, timeout, as_json))
 
 
 @app.command()
-def status(token: TokenName = None, program: Program = None, rpc_url: RpcUrl = None) -> None:
+def status(token: TokenName = None, program: Program = None, rpc_url: RpcUrl = None, as_json: AsJson = False) -> None:
     """Show what the chain says: which attestations are anchored, which root is in force, what is left to claim.
 
     Example: telefine chain status
     """
-    from telefine_assets.onchain.steps import Anchor, distributor_lines
+    from telefine_assets.onchain.steps import Anchor, distributor_state
 
     place = opened(program)
     node = _connected(place.settings, rpc_url)
-    typer.echo(f"chain {node.chain_id}")
-    for day, uid in _attestations(place):
-        anchored = Anchor(node, place.settings.signer.eas_contract, uid).standing()
-        typer.echo(f"  {place.name} {day}  {anchored or f'{uid} is not anchored'}")
-    if place.name not in place.settings.chain.distributors:
-        typer.echo(f"  {place.name} has no distributor (chain.distributors)")
-        return
-    paid_in = place.token(token)
-    for line in distributor_lines(node, _distributor(place), paid_in, place.claims(None, paid_in)):
-        typer.echo(f"  {line}")
+    eas = place.settings.signer.eas_contract
+    anchors = [(day, uid, Anchor(node, eas, uid).standing()) for day, uid in _attestations(place)]
+    lines = [f"chain {node.chain_id}"]
+    lines += [f"  {place.name} {day}  {anchored or f'{uid} is not anchored'}" for day, uid, anchored in anchors]
+    facts: dict[str, Any] = {
+        "chain_id": node.chain_id,
+        "program": place.name,
+        "attestations": [{"day": day, "uid": uid, "anchored": anchored} for day, uid, anchored in anchors],
+        "distributor": None,
+    }
+    if place.name in place.settings.chain.distributors:
+        paid_in = place.token(token)
+        state = distributor_state(node, _distributor(place), paid_in, place.claims(None, paid_in))
+        facts["distributor"] = state.to_record()
+        lines += [f"  {line}" for line in state.lines()]
+    else:
+        lines.append(f"  {place.name} has no distributor (chain.distributors)")
+    tell(as_json, facts, lines)
 
 
 def _take(node: Node, step: Step, place: Place, how: _How) -> None:
@@ -125,42 +136,53 @@ def _take(node: Node, step: Step, place: Place, how: _How) -> None:
     records = _records(place)
     earlier = sent_earlier(node, step.subject, records)
     if earlier and how.send:
-        typer.echo(f"sent by an earlier run: {earlier}")
-        return _see_through(node, step, earlier, records, how.timeout)
+        note(how.as_json, f"sent by an earlier run: {earlier}")
+        return _see_through(node, step, earlier, records, how)
     standing = step.standing()
     if standing:
-        typer.echo(f"nothing to send: {standing}")
-        return None
+        return _tell(step, how, f"nothing to send: {standing}", standing=standing)
     if earlier:
-        typer.echo(f"an earlier run sent {earlier}; --send waits for it and keeps its receipt")
-        return None
+        line = f"an earlier run sent {earlier}; --send waits for it and keeps its receipt"
+        return _tell(step, how, line, transaction=earlier)
     sender = _sender(place.settings, how)
     if how.send and sender is None:
         raise TelefineError("nobody to send it; name --keystore and --password-file, or set them in chain")
     prepared = prepare(node, step.call(), sender.address if sender else step.permitted(), _max_cost(place))
-    if not _confirmed(prepared, sender, how) or sender is None:
+    if not _confirmed(step, prepared, sender, how) or sender is None:
         return None
     transaction = send(node, prepared, sender, step.subject, records)
-    typer.echo(f"sent: {transaction}")
-    return _see_through(node, step, transaction, records, how.timeout)
+    note(how.as_json, f"sent: {transaction}")
+    return _see_through(node, step, transaction, records, how)
 
 
-def _confirmed(prepared: Prepared, sender: Sender | None, how: _How) -> bool:
+def _confirmed(step: Step, prepared: Prepared, sender: Sender | None, how: _How) -> bool:
     """Show what would be sent, and ask."""
-    for line in prepared.lines():
-        typer.echo(line)
-    typer.echo(f"  from      {sender.address if sender else 'nobody: no keystore is named'}")
+    from telefine_assets.cli.attest_shared import asked
+
+    lines = [*prepared.lines(), f"  from      {sender.address if sender else 'nobody: no keystore is named'}"]
     if not how.send:
-        typer.echo("dry run: simulated, not sent; send it with --send")
+        dry_run = prepared.to_record() | {"from": sender.address if sender else None}
+        _tell(step, how, *lines, "dry run: simulated, not sent; send it with --send", dry_run=dry_run)
         return False
-    return how.yes or typer.confirm("Send it?", abort=True)
+    for line in lines:
+        note(how.as_json, line)
+    asked("Send it?", how.yes, how.as_json)
+    return True
 
 
-def _see_through(node: Node, step: Step, transaction: str, records: Records, timeout: float) -> None:
+def _see_through(node: Node, step: Step, transaction: str, records: Records, how: _How) -> None:
     from telefine_assets.onchain.sending import see_through
 
-    digest = see_through(node, step, transaction, records, timeout)
-    typer.echo(f"done: {step.standing()}; its receipt is evidence {digest}")
+    digest = see_through(node, step, transaction, records, how.timeout)
+    standing = step.standing()
+    line = f"done: {standing}; its receipt is evidence {digest}"
+    _tell(step, how, line, standing=standing, transaction=transaction, receipt=digest)
+
+
+def _tell(step: Step, how: _How, *lines: str, **facts: Any) -> None:
+    """Say where the step stands; what is not known of it is null."""
+    names = ("standing", "transaction", "receipt", "dry_run")
+    tell(how.as_json, {"subject": step.subject} | {name: facts.get(name) for name in names}, lines)
 
 
 def _connected(settings: Settings, rpc_url: str | None) -> Node:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
+
+from telefine_assets.cli.shared import AsJson, plain, print_json, tell
 
 app = typer.Typer(no_args_is_help=True, help="Show, check and describe the settings.")
 
@@ -16,25 +16,43 @@ Profile = Annotated[str | None, typer.Option("--profile", "-p", help="Named prof
 
 
 @app.command()
-def show(config: ConfigFile = None, profile: Profile = None) -> None:
-    """Print the settings in force, defaults included, secrets masked."""
+def show(config: ConfigFile = None, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Print the settings in force, defaults included, secrets masked.
+
+    Example: telefine config show --profile production
+    """
+    import yaml
+
     from telefine_assets.settings import load_settings, printable
 
-    typer.echo(yaml.safe_dump(printable(load_settings(config, profile)), sort_keys=False).rstrip())
+    found = printable(load_settings(config, profile))
+    tell(as_json, found, [yaml.safe_dump(found, sort_keys=False).rstrip()])
 
 
 @app.command()
-def check(config: ConfigFile = None, profile: Profile = None) -> None:
-    """Validate the settings; every mistake gets one line. Exits 1 when there is one."""
-    from telefine_assets.settings import load_settings
+def check(config: ConfigFile = None, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Validate the settings; every mistake gets one line. Exits 1 when there is one.
 
-    settings = load_settings(config, profile)
-    typer.echo(f"ok: {len(settings.programs)} program(s): {', '.join(settings.programs)}")
+    Example: telefine config check --config telefine.yaml
+    """
+    from telefine_assets.settings import SettingsError, load_settings
+
+    try:
+        programs = list(load_settings(config, profile).programs)
+    except SettingsError as error:
+        if as_json:
+            print_json({"valid": False, "mistakes": plain(str(error)).splitlines()})
+        raise
+    facts = {"valid": True, "programs": programs}
+    tell(as_json, facts, [f"ok: {len(programs)} program(s): {', '.join(programs)}"])
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of telefine.yaml."""
+    """Print the JSON Schema of telefine.yaml.
+
+    Example: telefine config schema
+    """
     from telefine_assets.settings import Settings
 
     described = Settings.model_json_schema()
@@ -43,4 +61,4 @@ def schema() -> None:
         "type": "object",
         "additionalProperties": {"type": ["object", "null"]},
     }
-    typer.echo(json.dumps(described, indent=2))
+    print_json(described)

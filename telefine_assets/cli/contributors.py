@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telefine_assets.cli.payouts_shared import opened, write_once
-from telefine_assets.cli.shared import AsJson, Program, chosen, print_table, short
+from telefine_assets.cli.shared import AsJson, Program, chosen, coded, print_json, print_table, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def list_all(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List who gave traces or earned anything, the best paid first."""
+    """List who gave traces or earned anything, the best paid first.
+
+    Example: telefine contributors list --limit 10
+    """
     from telefine_assets.attribution.trail_summary import all_of
 
     place = opened(program)
@@ -40,7 +43,7 @@ def list_all(
     found = all_of(place.records, place.name, earned)
     if as_json:
         fields = ("who", "given", "kept", "earned")
-        _print([{name: getattr(each, name) for name in fields} for each in found[:limit]])
+        print_json([{name: getattr(each, name) for name in fields} for each in found[:limit]])
         return
     print_table(
         ("contributor", "traces", "kept", "earned (smallest units)"),
@@ -63,7 +66,7 @@ def show(address: Address, program: Program = None, as_json: AsJson = False) -> 
     if not found.known:
         raise _unknown(wallet, place.name, place.program.cleaning.contributor_tag)
     if as_json:
-        _print(found.to_record())
+        print_json(found.to_record())
     else:
         _show(found, place.token())
 
@@ -99,7 +102,7 @@ def why(
     if not lines:
         raise _unknown(wallet, name, tag)
     if as_json:
-        _print([line.to_record() for line in lines])
+        print_json([line.to_record() for line in lines])
         return
     for line in lines:
         unsigned = "; not signed" if line.side == "train" else ""
@@ -114,7 +117,10 @@ def proof(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; without it, it is printed.")] = None,
     program: Program = None,
 ) -> None:
-    """Write the proof that a trace is in the trainset of an attestation, for its contributor to keep."""
+    """Write the proof that a trace is in the trainset of an attestation, for its contributor to keep.
+
+    Example: telefine contributors proof tr-0123456789abcdef0123456789abcdef 2026-11-02 --output proof.json
+    """
     from telefine_assets.attestation.bundle import AttestationBundle
     from telefine_assets.attestation.files import TRAINSET
     from telefine_assets.attestation.trace_proof import check, prove
@@ -137,8 +143,14 @@ def check_proof(
     file: Annotated[Path, typer.Argument(help="The proof.")],
     attestation: Annotated[Path, typer.Argument(help="The attestation: its archive, its folder, attestation.json.")],
     policy: Annotated[Path | None, typer.Option(help="Whom to trust; default: policy.json in the attestation.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check offline that a trace is in the trainset of an attestation, which is verified first."""
+    """Check offline that a trace is in the trainset of an attestation, which is verified first.
+
+    Exits 1 with a stable code when it is not.
+
+    Example: telefine contributors check-proof proof.json ./monday --policy mine.json
+    """
     from telefine_assets.attestation.archive import read_bundle
     from telefine_assets.attestation.handed_on import policy_among, verify_files
     from telefine_assets.attestation.policy_file import read_policy
@@ -146,14 +158,26 @@ def check_proof(
 
     if not file.is_file():
         raise TelefineError(f"{file}: no such file; make one with: telefine contributors proof TRACE_ID UID")
-    held, files = TraceProof.from_bytes(file.read_bytes()), read_bundle(attestation)
-    trusted = policy_among(files) if policy is None else read_policy(policy)
-    verified = verify_files(files, trusted, int(time.time())).verified
-    trace_id = check(held, verified.uid, verified.claim.traceset_root)
-    typer.echo(f"valid: trace {short(trace_id)} is in the trainset of {verified.uid}")
-    typer.echo(f"  signed by {verified.signer}; the line: {short(held.line, 400)}")
+    with coded(as_json):
+        held, files = TraceProof.from_bytes(file.read_bytes()), read_bundle(attestation)
+        trusted = policy_among(files) if policy is None else read_policy(policy)
+        verified = verify_files(files, trusted, int(time.time())).verified
+        trace_id = check(held, verified.uid, verified.claim.traceset_root)
+    lines = [
+        f"valid: trace {short(trace_id)} is in the trainset of {verified.uid}",
+        f"  signed by {verified.signer}; the line: {short(held.line, 400)}",
+    ]
     if policy is None:
-        typer.echo("  note: the policy came with the attestation: compare its first key with the one you know")
+        lines.append("  note: the policy came with the attestation: compare its first key with the one you know")
+    facts = {
+        "valid": True,
+        "trace_id": trace_id,
+        "uid": verified.uid,
+        "signer": verified.signer,
+        "line": json.loads(held.line),
+        "policy": None if policy is None else str(policy),
+    }
+    tell(as_json, facts, lines)
 
 
 def _wallet(address: str) -> str:
@@ -199,7 +223,3 @@ def _show(found: Summary, token: Token) -> None:
 
 def _paid(day: Any) -> tuple[str, str]:
     return day.amount or "-", (day.uid or "-")[:18]
-
-
-def _print(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))

@@ -6,7 +6,6 @@ is still in use, as JSON neither.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, Program, chosen, print_table, short
+from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, print_table, short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def show(day: Day = None, program: Program = None, html: Html = None, as_json: A
         raise TelefineError("--json and --html exclude each other: choose one")
     opened = _open(day, program)
     if as_json:
-        typer.echo(json.dumps({"program": opened.program, "day": opened.day, **opened.record}, indent=2))
+        print_json({"program": opened.program, "day": opened.day, **opened.record})
         return
     markdown, _, page = rendered(opened.record, *opened.decided())
     if html is None:
@@ -77,7 +76,7 @@ def explain(day: Day = None, program: Program = None, as_json: AsJson = False) -
     record, steps = opened.record, checklist(opened.record)
     if as_json:
         told = {"code": record["code"], "steps": [asdict(step) for step in steps], "sentence": record["sentence"]}
-        typer.echo(json.dumps({"program": opened.program, "day": opened.day, **told}, indent=2))
+        print_json({"program": opened.program, "day": opened.day, **told})
         return
     typer.echo(f"{opened.program} {opened.day}: {'reached' if record['reached'] else 'not reached'} ({record['code']})")
     for number, step in enumerate(steps, start=1):
@@ -107,7 +106,7 @@ def power(
     levels = (whole, spent_alpha(alpha, look))
     rows = table(gain, differ, levels, sizes, threshold)
     if as_json:
-        typer.echo(json.dumps([{**vars(row), "alpha": str(row.alpha)} for row in rows], indent=2))
+        print_json([{**vars(row), "alpha": str(row.alpha)} for row in rows])
         return
     typer.echo(
         f"Chance of reaching DeltaOne when the true gain is {gain_pp:g} pp and the programs differ on "

@@ -15,6 +15,8 @@ def demo(
     """Run the film reviews demonstration: real model, traces, compile, proof and payout.
 
     Killed anywhere, it goes on where it stopped when it is started again.
+
+    Example: telefine demo --sentences 60
     """
     from telefine_assets.demo.run import run_demo
     from telefine_assets.settings import load_settings

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, short
+from telefine_assets.cli.shared import AsJson, print_json, short
 
 if TYPE_CHECKING:
     from telefine_assets.control.health import Finding
@@ -29,7 +28,7 @@ def doctor(no_lm: NoLm = False, as_json: AsJson = False) -> None:
         if not as_json:
             _show(each)
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+        print_json([asdict(each) for each in found])
     if any(each.health == "broken" for each in found):
         raise typer.Exit(1)
 
@@ -45,10 +44,12 @@ def _findings(no_lm: bool) -> Iterator[Finding]:
         yield Finding("settings", Health.BROKEN, str(error), "mend the file, or write one: `telefine init`")
         return
     yield Finding("settings", Health.OK, f"{config_path()}: {', '.join(settings.programs)}")
+    from telefine_assets.control.health_alerts import ALERTS
     from telefine_assets.control.health_dagster import DAGSTER
+    from telefine_assets.control.health_runs import LOST_RUNS
     from telefine_assets.control.health_services import MODELS, SERVICES
 
-    yield from examine(settings, (*SERVICES, *DAGSTER, *(() if no_lm else (MODELS,))))
+    yield from examine(settings, (*SERVICES, *DAGSTER, LOST_RUNS, ALERTS, *(() if no_lm else (MODELS,))))
 
 
 def _show(each: Finding) -> None:

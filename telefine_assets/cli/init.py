@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from telefine_assets.cli.shared import AsJson, tell
 from telefine_assets.errors import TelefineError
 
 _BACK_DAYS = 30
@@ -29,6 +27,7 @@ def init(
     module: Module = "my_package.my_module:build",
     experiment: Experiment = None,
     mlflow_uri: MlflowUri = "",
+    as_json: AsJson = False,
 ) -> None:
     """Write telefine.yaml, workspace.yaml, Dagster's dagster.yaml and .env.example; nothing is overwritten.
 
@@ -41,11 +40,15 @@ def init(
     _check(texts["telefine.yaml"])
     for name, text in texts.items():
         _write(folder / name, text)
-    typer.echo("\n".join(str(folder / name) for name in texts))
-    typer.echo("Now read telefine.yaml, set what .env.example names, and try: telefine doctor")
+    written = [str(folder / name) for name in texts]
+    hint = "Now read telefine.yaml, set what .env.example names, and try: telefine doctor"
+    tell(as_json, {"files": written}, [*written, hint])
 
 
 def _texts(program: str, module: str, experiment: str, mlflow_uri: str) -> dict[str, str]:
+    import secrets
+    from importlib.resources import files
+
     values = {
         "PROGRAM": program,
         "MODULE": json.dumps(module),
@@ -69,6 +72,8 @@ def _check(text: str) -> None:
     Raises:
         SettingsError: an option is not what the settings allow.
     """
+    from tempfile import TemporaryDirectory
+
     from telefine_assets.settings import load_settings
 
     with TemporaryDirectory() as folder:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, print_table, short
+from telefine_assets.cli.shared import AsJson, print_json, print_table, short, tell
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.api_keys import ApiKey, ApiKeys
@@ -39,7 +38,7 @@ def create(
     wanted = NewKey(holder, scopes_named(scope), now + timedelta(days=days) if days else None)
     key, secret = _keys().create(wanted, secrets.token_bytes(40), _who(by), now)
     if as_json:
-        typer.echo(json.dumps(_record(key) | {"key": secret}, indent=2))
+        print_json(_record(key) | {"key": secret})
         return
     typer.echo(secret)
     typer.echo("Keep it now: it is not shown again, and nobody can find it out.", err=True)
@@ -47,10 +46,13 @@ def create(
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List the keys, without their secrets."""
+    """List the keys, without their secrets.
+
+    Example: telefine keys list
+    """
     found = _keys().all()
     if as_json:
-        typer.echo(json.dumps([_record(key) for key in found], indent=2))
+        print_json([_record(key) for key in found])
         return
     print_table(
         ("key", "holder", "scopes", "made", "expires", "state"),
@@ -69,13 +71,14 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's id, the 16 digits after telefine_.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes into the audit log.")],
     by: By = None,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a key, at once and for ever.
 
     Example: telefine keys revoke 3f9a2c0011223344 --reason "it was in a log"
     """
     key = _keys().revoke(key_id, reason, _who(by), datetime.now(UTC))
-    typer.echo(f"{key.key_id}: revoked, {short(key.holder)}")
+    tell(as_json, _record(key), [f"{key.key_id}: revoked, {short(key.holder)}"])
 
 
 def _keys() -> ApiKeys:

@@ -1,7 +1,7 @@
 """The ``telefine`` command.
 
 Exit codes: 0 done; 1 what was asked did not hold or failed, with a message
-that says why; 2 the command was not understood.
+that says why; 2 the command was not understood; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Any
 import typer
 
 from telefine_assets.cli import (
+    alerts,
     attest,
+    audit,
+    backup,
     bench,
     chain,
     config,
@@ -23,10 +26,12 @@ from telefine_assets.cli import (
     demo,
     doctor,
     evidence,
+    improvement,
     init,
     keys,
     payouts,
     programs,
+    retention,
     run,
     schedule,
     serve,
@@ -53,9 +58,13 @@ app.add_typer(submissions.app, name="submissions")
 app.add_typer(spool.app, name="spool")
 app.add_typer(contributors.app, name="contributors")
 app.add_typer(payouts.app, name="payouts")
+app.add_typer(improvement.app, name="improvement")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(audit.app, name="audit")
+app.add_typer(retention.app, name="retention")
 app.add_typer(chain.app, name="chain")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
@@ -64,6 +73,8 @@ app.command("stop")(run.stop)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("serve")(serve.serve)
 
 

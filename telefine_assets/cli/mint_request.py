@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from telefine_assets.cli.payouts_shared import Place, attested, opened, replace_file, write_once
-from telefine_assets.cli.shared import Program, chosen
+from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def write(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="The file; without it nothing is written.")] = None,
     program: Program = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the mint request of an attested day, after verifying the attestation again.
 
@@ -50,6 +51,9 @@ def write(
     The deadline is signed with all the rest and stays as it is in the file.
     Refuses, with codes, what the contract would refuse whatever its state, and
     an attestation that is paid for by nothing, or by another mint request.
+
+    Example: telefine payouts mint-request write 2026-11-02 --max-cost 5000000 --actual-cost 2340000
+    --deadline 1796083200 --output mint.json
     """
     from telefine_assets.payouts.mint_file import MintFile
     from telefine_assets.payouts.mint_request import benchmark_spec_hash
@@ -74,17 +78,19 @@ def write(
         escrow_wallet or known.escrow_wallet,
     )
     request = mint_request(verified, _decision(place, verified), terms)
-    _refuse(preflight(request, Chain(), int(time.time())))
+    _refuse(preflight(request, Chain(), int(time.time())), as_json)
     file = MintFile(request)
     _require_only(place, file)
-    _print(file, verified.weights)
-    _tell_of_tree(place, verified)
-    for line in verified.weights.lines:
-        if line.address not in {each.wallet for each in request.contributors}:
-            typer.echo(
-                f"  {line.address}  {line.weight_ppm} ppm, less than one basis point: gets nothing by this request"
-            )
-    write_once(output, file.to_bytes())
+    wallets = {each.wallet for each in request.contributors}
+    small = [line for line in verified.weights.lines if line.address not in wallets]
+    paid = _paid(place, verified)
+    facts = _facts(file) | {"tree_pays": paid, "below_one_bps": [line.address for line in small]}
+    lines = [*_lines(file, verified.weights), *_tree_lines(paid)]
+    lines += [
+        f"  {line.address}  {line.weight_ppm} ppm, less than one basis point: gets nothing by this request"
+        for line in small
+    ]
+    write_once(output, file.to_bytes(), as_json, facts, lines)
 
 
 @app.command()
@@ -92,29 +98,31 @@ def sign(
     file: _Request,
     yes: Annotated[bool, typer.Option("--yes", help="Sign; without it, only shows what would be signed.")] = False,
     program: Program = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add this deployment's signature to a mint request, after verifying the attestation that it rests on.
 
     Scores, commitments and weights must be those of our own stored evidence, and
     the terms those that the settings name under payout.mint. The first request
     that is signed for an attestation is its only one, for ever.
+
+    Example: telefine payouts mint-request sign mint.json --yes
     """
     from telefine_assets.payouts.preflight import Chain, preflight
 
     place, found = opened(program), _read(file)
-    _refuse(preflight(found.request, Chain(), int(time.time())))
+    _refuse(preflight(found.request, Chain(), int(time.time())), as_json)
     verified = _same_as_ours(place, found)
     _require_only(place, found)
-    _print(found, verified.weights)
-    _tell_of_tree(place, verified)
-    if not yes:
-        typer.echo("dry run: nothing signed; sign with --yes")
-        return
-    signer = place.signer()
-    place.mint_requests().record(verified.uid, found.request.digest)
-    signed = found.signed_by(signer)
-    replace_file(file, signed.to_bytes())
-    typer.echo(f"{file}: signed by {', '.join(signed.signers)}")
+    paid = _paid(place, verified)
+    lines = [*_lines(found, verified.weights), *_tree_lines(paid)]
+    if yes:
+        signer = place.signer()
+        place.mint_requests().record(verified.uid, found.request.digest)
+        found = found.signed_by(signer)
+        replace_file(file, found.to_bytes())
+    done = f"{file}: signed by {', '.join(found.signers)}" if yes else "dry run: nothing signed; sign with --yes"
+    tell(as_json, _facts(found) | {"tree_pays": paid, "signed": yes, "file": str(file)}, [*lines, done])
 
 
 @app.command()
@@ -127,11 +135,14 @@ def check(
     reward: Annotated[str | None, typer.Option(help="What it would mint, smallest units.")] = None,
     budget: Annotated[str | None, typer.Option(help="What may still be minted, smallest units.")] = None,
     program: Program = None,
+    as_json: AsJson = False,
 ) -> None:
     """Name every reason for which the contract would refuse; exits 1 if there is one.
 
     Who is registered and how many must sign may stand in the settings, under
     payout.mint. What neither they nor the options say is not checked, and listed.
+
+    Example: telefine payouts mint-request check mint.json --required 2
     """
     from telefine_assets.payouts.preflight import Chain, preflight, signature_problems
 
@@ -145,12 +156,15 @@ def check(
         reward=_amount("--reward", reward),
         budget=_amount("--budget", budget),
     )
-    _print(found)
+    lines = _lines(found)
     if chain.unknown:
-        typer.echo(f"  not checked  {', '.join(chain.unknown)}")
+        lines.append(f"  not checked  {', '.join(chain.unknown)}")
+    if not as_json:
+        typer.echo("\n".join(lines))
     problems = preflight(found.request, chain, int(time.time()))
-    _refuse(problems + signature_problems(found.request, found.signatures, chain))
-    typer.echo("nothing stands against it")
+    _refuse(problems + signature_problems(found.request, found.signatures, chain), as_json)
+    facts = {"valid": True, **_facts(found), "unchecked": chain.unknown}
+    tell(as_json, facts, ["nothing stands against it"])
 
 
 def _settings(program: str | None) -> MintSettings:
@@ -207,38 +221,56 @@ def _require_only(place: Place, file: MintFile) -> None:
     place.mint_requests().require(file.request.payload.anchors.attestation_hash, file.request.digest)
 
 
-def _tell_of_tree(place: Place, verified: VerifiedAttestation) -> None:
+def _paid(place: Place, verified: VerifiedAttestation) -> dict[str, str] | None:
+    """What the cumulative tree pays for an attestation."""
     paid = place.payouts().of(verified.uid)
-    if paid is not None:
-        typer.echo(f"  note: the cumulative tree pays for this attestation too, {paid.pool} smallest units")
-        typer.echo(f"  of {paid.token}; what is minted comes on top of it")
+    return None if paid is None else {"pool": str(paid.pool), "token": str(paid.token)}
 
 
-def _print(file: MintFile, weights: WeightTable | None = None) -> None:
-    """Print a request; only with the attested weights is it known who holds the escrow."""
+def _tree_lines(paid: dict[str, str] | None) -> list[str]:
+    if paid is None:
+        return []
+    return [
+        f"  note: the cumulative tree pays for this attestation too, {paid['pool']} smallest units",
+        f"  of {paid['token']}; what is minted comes on top of it",
+    ]
+
+
+def _facts(file: MintFile) -> dict[str, Any]:
+    return {"digest": file.request.digest, "request": file.request.to_json(), "signers": list(file.signers)}
+
+
+def _lines(file: MintFile, weights: WeightTable | None = None) -> list[str]:
+    """A request in words; only with the attested weights is it known who holds the escrow."""
     from telefine_assets.payouts.minting import escrow_wallet_of
 
     request = file.request
     escrow = escrow_wallet_of(request, weights) if weights else None
     payload = request.payload
-    typer.echo(f"mint request {request.digest}")
-    typer.echo(f"  model        {request.model_id}, chain {request.chain_id}, contract {request.verifying_contract}")
-    typer.echo(f"  scores       {payload.baseline_bps} to {payload.candidate_bps} bps on {payload.samples} items")
-    typer.echo(f"  attestation  {payload.anchors.attestation_hash}")
-    typer.echo(f"  deadline     {payload.deadline}")
+    lines = [
+        f"mint request {request.digest}",
+        f"  model        {request.model_id}, chain {request.chain_id}, contract {request.verifying_contract}",
+        f"  scores       {payload.baseline_bps} to {payload.candidate_bps} bps on {payload.samples} items",
+        f"  attestation  {payload.anchors.attestation_hash}",
+        f"  deadline     {payload.deadline}",
+    ]
     for place, each in enumerate(request.contributors):
         label = ", and what rounding leaves" if place == 0 else ""
         label += ", in escrow: what unresolved contributors earned" if each.wallet == escrow else ""
-        typer.echo(f"  {each.wallet}  {each.weight:>5} bps{label}")
-    typer.echo(f"  signed by    {', '.join(file.signers) or 'nobody yet'}")
+        lines.append(f"  {each.wallet}  {each.weight:>5} bps{label}")
+    return [*lines, f"  signed by    {', '.join(file.signers) or 'nobody yet'}"]
 
 
-def _refuse(problems: list[Problem]) -> None:
-    """Print problems and exit 1 if there are any."""
+def _refuse(problems: list[Problem], as_json: bool) -> None:
+    """Print problems and exit 1 if there are any; with ``--json``, the first one's code is the answer's."""
+    if not problems:
+        return
     for problem in problems:
         typer.echo(str(problem), err=True)
-    if problems:
-        raise typer.Exit(1)
+    if as_json:
+        found = [{"code": each.code, "detail": each.text} for each in problems]
+        print_json({"valid": False, **found[0], "problems": found})
+    raise typer.Exit(1)
 
 
 def _amount(option: str, text: str | None) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +12,13 @@ import typer
 
 from telefine_assets.cli import mint_request
 from telefine_assets.cli.payouts_shared import STAGE, Place, TokenName, attested, opened, write_once
-from telefine_assets.cli.shared import AsJson, Program
+from telefine_assets.cli.shared import AsJson, Program, print_json, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.records import Token
     from telefine_assets.payouts.cumulative import ClaimSet
+    from telefine_assets.payouts.plan import HeldAmount
 
 app = typer.Typer(no_args_is_help=True, help="Show payouts and write the files to pay by.")
 app.add_typer(mint_request.app, name="mint-request")
@@ -46,6 +49,8 @@ def plan(
 
     The attestation is verified again first. A day that was paid stays paid as
     it was: see `telefine payouts show`.
+
+    Example: telefine payouts plan 2026-11-02
     """
     from telefine_assets.payouts.plan import plan_payout
     from telefine_assets.payouts.token import token_record
@@ -58,15 +63,18 @@ def plan(
     note = "this would be paid" if paid is None else f"was paid already, by plan {paid.plan} in {paid.token}"
     token = token_record(place.token())
     record = {"outcome": "dry run", "reason": note, "plan": planned.to_record(), "token": token}
-    if as_json:
-        _json(record)
-    else:
-        _print(place.name, day, record)
+    tell(as_json, record, _lines(place.name, day, record))
 
 
 @app.command()
-def show(day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; all by default.")] = None) -> None:
-    """Print payouts: exact amounts in the token's smallest unit."""
+def show(
+    day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; all by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print payouts: exact amounts in the token's smallest unit.
+
+    Example: telefine payouts show 2026-11-02
+    """
     from telefine_assets.settings import load_settings
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
@@ -76,8 +84,9 @@ def show(day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; al
     found = [(name, each) for name in settings.programs for each in records.days(name, STAGE) if day in (None, each)]
     if not found:
         raise TelefineError(f"no payout record of {day or 'any day'}; materialise {STAGE} first")
-    for name, each in found:
-        _print(name, each, records.read(name, STAGE, each))
+    rows = [(name, each, records.read(name, STAGE, each)) for name, each in found]
+    facts = [{"program": name, "day": each, **record} for name, each, record in rows]
+    tell(as_json, facts, [line for row in rows for line in _lines(*row)])
 
 
 @app.command()
@@ -90,6 +99,8 @@ def proof(
     """Print what a wallet shows the contract, as JSON: root, total ever earned, proof.
 
     The proof is verified first. The contract pays the total minus what was claimed.
+
+    Example: telefine payouts proof 0x52908400098527886E0F7030069857D2E4169EE7
     """
     from telefine_assets.attribution.addresses import resolve_contributor
     from telefine_assets.payouts.exports import checked_claim, claim_record
@@ -99,7 +110,7 @@ def proof(
         raise TelefineError(f"{address!r} is no wallet ({wallet.reason}); give its address")
     place = opened(program)
     claims = place.claims(day, place.token(token))
-    _json({"root": claims.root} | claim_record(checked_claim(claims, wallet.address)))
+    print_json({"root": claims.root} | claim_record(checked_claim(claims, wallet.address)))
 
 
 @app.command()
@@ -115,6 +126,7 @@ def export(
     token: TokenName = None,
     program: Program = None,
     day: Day = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a file to pay by, checked again from the stored payout.
 
@@ -122,18 +134,29 @@ def export(
     all they ever earned. Use the one or the other: both together pay twice.
     Without --output, only says what the file would hold. What was paid in
     another token than today's settings name needs --token.
+
+    Example: telefine payouts export --format claims --output claims.json
     """
     place = opened(program)
     paid_in = place.token(token)
-    content = (
+    made = (
         _airdrop(place, day, paid_in, token_address)
         if kind is Format.SAFE_CSV
         else _tree(place.claims(day, paid_in), kind)
     )
-    write_once(output, content)
+    write_once(output, made.content, as_json, {"format": kind, **made.facts}, made.lines)
 
 
-def _airdrop(place: Place, day: str | None, token: Token, token_address: str | None) -> bytes:
+@dataclass(frozen=True)
+class _Export:
+    """A file's content, and what there is to say about it."""
+
+    content: bytes
+    facts: dict[str, Any]
+    lines: list[str]
+
+
+def _airdrop(place: Place, day: str | None, token: Token, token_address: str | None) -> _Export:
     """The airdrop of a day, read back to the same integers."""
     from telefine_assets.payouts.exports import checked_plan
     from telefine_assets.payouts.safe_csv import read_safe_csv, safe_csv
@@ -148,13 +171,13 @@ def _airdrop(place: Place, day: str | None, token: Token, token_address: str | N
     content = safe_csv(paid.payments, contract, token.decimals)
     if read_safe_csv(content, contract, token.decimals) != paid.payments:
         raise TelefineError("the airdrop does not read back as the payments; nothing is written")
-    typer.echo(f"{len(paid.payments)} payments, {paid.paid} of {paid.pool} smallest units")
-    for held in paid.escrow:
-        typer.echo(f"not in the file: {held.amount} in escrow ({held.reason})")
-    return content
+    facts = {"payments": len(paid.payments), "paid": str(paid.paid), "pool": str(paid.pool)}
+    lines = [f"{len(paid.payments)} payments, {paid.paid} of {paid.pool} smallest units"]
+    lines += [f"not in the file: {held.amount} in escrow ({held.reason})" for held in paid.escrow]
+    return _Export(content, facts | {"escrow": _held(paid.escrow)}, lines)
 
 
-def _tree(claims: ClaimSet, kind: Format) -> bytes:
+def _tree(claims: ClaimSet, kind: Format) -> _Export:
     """The claims with their proofs, or the tree alone."""
     from telefine_assets.payouts.exports import claims_document
 
@@ -162,28 +185,27 @@ def _tree(claims: ClaimSet, kind: Format) -> bytes:
     content = document if kind is Format.CLAIMS else claims.dump_bytes()
     if content is None:
         raise TelefineError("nobody has earned anything yet, so that there is no tree to dump")
-    typer.echo(f"{len(claims.totals.wallets)} wallets under root {claims.root}")
-    for held in claims.totals.escrow:
-        typer.echo(f"not in the file: {held.amount} ever held in escrow ({held.reason})")
-    return content
+    totals = claims.totals
+    lines = [f"{len(totals.wallets)} wallets under root {claims.root}"]
+    lines += [f"not in the file: {held.amount} ever held in escrow ({held.reason})" for held in totals.escrow]
+    return _Export(
+        content, {"wallets": len(totals.wallets), "root": claims.root, "escrow": _held(totals.escrow)}, lines
+    )
 
 
-def _json(value: Any) -> None:
-    import json
+def _held(escrow: Iterable[HeldAmount]) -> list[dict[str, str]]:
+    """What no wallet gets, and why."""
+    return [{"reason": each.reason, "amount": str(each.amount)} for each in escrow]
 
-    typer.echo(json.dumps(value, indent=2))
 
-
-def _print(program: str, day: str, record: dict[str, Any]) -> None:
+def _lines(program: str, day: str, record: dict[str, Any]) -> Iterator[str]:
     from telefine_assets.payouts.token import read_token
 
-    typer.echo(f"{program} {day}: {record['outcome']} ({record['reason']})")
+    yield f"{program} {day}: {record['outcome']} ({record['reason']})"
     plan = record["plan"]
     if not plan:
         return
-    for payment in plan["payments"]:
-        typer.echo(f"  {payment['address']}  {payment['amount']}")
-    for held in plan["escrow"]:
-        typer.echo(f"  {'escrow: ' + held['reason']:<42}  {held['amount']}")
-    typer.echo(f"  {'sum':<42}  {plan['pool']}")
-    typer.echo(f"  smallest units of {read_token(record['token'])}")
+    yield from (f"  {payment['address']}  {payment['amount']}" for payment in plan["payments"])
+    yield from (f"  {'escrow: ' + held['reason']:<42}  {held['amount']}" for held in plan["escrow"])
+    yield f"  {'sum':<42}  {plan['pool']}"
+    yield f"  smallest units of {read_token(record['token'])}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import chosen
+from telefine_assets.cli.shared import chosen, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -130,19 +130,27 @@ def attested(place: Place, day: str) -> VerifiedAttestation:
     return standing.verified
 
 
-def write_once(output: Path | None, content: bytes) -> None:
-    """Write a new file; without a name, say that nothing was written.
+def write_once(
+    output: Path | None,
+    content: bytes,
+    as_json: bool = False,
+    facts: Mapping[str, Any] | None = None,
+    lines: Iterable[str] = (),
+) -> None:
+    """Write a new file and tell of it, after what else there is to say; without a name, nothing is written.
 
     Raises:
         TelefineError: a file of that name holds something else.
     """
     if output is None:
-        typer.echo(f"dry run: {len(content)} bytes, nothing written; name a file with --output")
-        return
-    if output.exists() and output.read_bytes() != content:
-        raise TelefineError(f"{output} exists and holds something else; choose another name")
-    replace_file(output, content)
-    typer.echo(f"{output}: {len(content)} bytes")
+        told = f"dry run: {len(content)} bytes, nothing written; name a file with --output"
+    else:
+        if output.exists() and output.read_bytes() != content:
+            raise TelefineError(f"{output} exists and holds something else; choose another name")
+        replace_file(output, content)
+        told = f"{output}: {len(content)} bytes"
+    file = {"file": None if output is None else str(output), "bytes": len(content)}
+    tell(as_json, {**(facts or {}), **file}, (*lines, told))
 
 
 def replace_file(output: Path, content: bytes) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, Program, chosen, print_table, short
+from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, print_table, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def list_versions(program: Program = None, as_json: AsJson = False) -> None:
     """
     entries = _open(program).catalogue.entries()
     if as_json:
-        typer.echo(json.dumps([each.to_record() for each in entries], indent=2))
+        print_json([each.to_record() for each in entries])
         return
     print_table(
         ("version", "day", "strategy", "validation", "DeltaOne", "serves"),
@@ -65,7 +64,7 @@ def show(version: Version = "champion", program: Program = None, as_json: AsJson
     catalogue = _open(program).catalogue
     found = described(catalogue, catalogue.resolve(version))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found)
     else:
         print_version(found)
 
@@ -83,7 +82,7 @@ def diff(a: Version, b: Version, program: Program = None, as_json: AsJson = Fals
     one, other = (catalogue.version(catalogue.resolve(name)) for name in (a, b))
     found = diff_versions(one, other)
     if as_json:
-        typer.echo(json.dumps(found.to_record(), indent=2))
+        print_json(found.to_record())
     else:
         print_diff(found)
 
@@ -94,6 +93,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
     program: Program = None,
     force: Annotated[bool, typer.Option("--force", help="Replace another version in the folder.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a version into a folder that runs with DSPy alone, and that MLflow can serve.
 
@@ -106,11 +106,12 @@ def export(
     if folder.exists() and not force:
         raise TelefineError(f"{folder}: is there already; choose another folder, or replace an export with --force")
     replace_package(folder, opened.spec, found)
-    typer.echo(f"{folder}: {opened.spec.name} {found.digest}")
+    facts = {"program": opened.spec.name, "version": found.digest, "folder": str(folder)}
+    tell(as_json, facts, [f"{folder}: {opened.spec.name} {found.digest}"])
 
 
 @app.command()
-def promote(version: Version, reason: Reason, by: By, program: Program = None) -> None:
+def promote(version: Version, reason: Reason, by: By, program: Program = None, as_json: AsJson = False) -> None:
     """Let a version serve by hand. It is loaded and checked first; the reason goes into the audit log.
 
     Example: telefine programs promote 3f9a2c --reason "the champion is too slow" --by ann
@@ -118,18 +119,18 @@ def promote(version: Version, reason: Reason, by: By, program: Program = None) -
     from telefine_assets.programs.promotion import promote_by_hand
 
     opened = _open(program)
-    _tell(promote_by_hand(opened.desk(), opened.catalogue.resolve(version), _who(by, reason)))
+    _tell(promote_by_hand(opened.desk(), opened.catalogue.resolve(version), _who(by, reason)), as_json)
 
 
 @app.command()
-def rollback(reason: Reason, by: By, program: Program = None) -> None:
+def rollback(reason: Reason, by: By, program: Program = None, as_json: AsJson = False) -> None:
     """Let the version serve again that served before. A second rollback goes one further back.
 
     Example: telefine programs rollback --reason "wrong answers since noon" --by ann
     """
     from telefine_assets.programs.promotion import roll_back
 
-    _tell(roll_back(_open(program).desk(), _who(by, reason)))
+    _tell(roll_back(_open(program).desk(), _who(by, reason)), as_json)
 
 
 @app.command()
@@ -145,7 +146,7 @@ def history(program: Program = None, as_json: AsJson = False) -> None:
     audit.verify()
     rows = audit.rows(opened.spec.name)
     if as_json:
-        typer.echo(json.dumps([vars(row) for row in rows], indent=2))
+        print_json([vars(row) for row in rows])
         return
     print_table(
         ("at", "who", "what", "version", "instead of", "why"),
@@ -210,5 +211,6 @@ def _who(by: str, reason: str) -> Who:
     return Who(by, reason, datetime.now(UTC))
 
 
-def _tell(champion: Champion) -> None:
-    typer.echo(f"{champion.program}: version {champion.version} serves ({champion.how}: {short(champion.reason, 200)})")
+def _tell(champion: Champion, as_json: bool) -> None:
+    how = f"{champion.how}: {short(champion.reason, 200)}"
+    tell(as_json, asdict(champion), [f"{champion.program}: version {champion.version} serves ({how})"])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, Program, chosen
+from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def run(
     Goes through Dagster's queue where its webserver runs (`make ui`), and does the work here where nothing runs.
     Exits 1 when a run fails or is stopped.
 
-    Examples: telefine run --day 2026-11-02; telefine run traces cleaned_traces --from 2026-11-02 --to 2026-11-06
+    Example: telefine run traces cleaned_traces --from 2026-11-02 --to 2026-11-06
     """
     from telefine_assets.cli.run_shown import awaited, watch
     from telefine_assets.control.driver import open_control
@@ -51,21 +50,22 @@ def run(
     with closing(open_control(settings)) as control:
         ids = control.start(RunRequest(name, tuple(stages or ()), *span, _me()))
         if detach:
-            typer.echo(json.dumps({"runs": list(ids)}) if as_json else "\n".join(ids))
+            tell(as_json, {"runs": list(ids)}, ids)
             return
         try:
             states = awaited(control, ids) if as_json else watch(control, ids)
         except KeyboardInterrupt:
-            _interrupted(control, ids)
+            _interrupted(control, ids, as_json)
             raise typer.Exit(1) from None
     if as_json:
-        typer.echo(json.dumps([record_of(each) for each in states], indent=2))
+        print_json([record_of(each) for each in states])
     if any(each.status is not RunStatus.SUCCEEDED for each in states):
         raise typer.Exit(1)
 
 
 def stop(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `telefine status` has it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Ask a run to end. One whose process is gone is recorded as stopped.
 
@@ -77,7 +77,7 @@ def stop(
     with closing(open_control(load_settings())) as control:
         control.stop(run_id, _me())
         state = next(each for each in control.follow(run_id) if each.status.ended)
-    typer.echo(f"{run_id}: {state.status}")
+    tell(as_json, record_of(state), [f"{run_id}: {state.status}"])
 
 
 def record_of(state: RunState) -> dict[str, Any]:
@@ -104,12 +104,12 @@ def _awaited(control: DagsterControl, run_id: str) -> RunState:
     return last
 
 
-def _interrupted(control: DagsterControl, ids: Sequence[str]) -> None:
-    """Ask what is to become of the runs; without a terminal nobody can answer, and they go on."""
+def _interrupted(control: DagsterControl, ids: Sequence[str], as_json: bool) -> None:
+    """Ask what is to become of the runs; where nobody can answer, or JSON is wanted, they go on."""
     from rich.console import Console
 
     unfinished = [each.run_id for run_id in ids if (each := control.run(run_id)) and not each.status.ended]
-    if Console().is_terminal and typer.confirm("\nStop what was started?", default=False):
+    if not as_json and Console().is_terminal and typer.confirm("\nStop what was started?", default=False):
         for run_id in unfinished:
             _stopped(control, run_id)
         return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, print_table, short
+from telefine_assets.cli.shared import AsJson, print_json, print_table, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ def list_all(as_json: AsJson = False) -> None:
     """
     found = _all()
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+        print_json([asdict(each) for each in found])
         return
     print_table(
         ("name", "kind", "on", "next", "last", "", "said"),
@@ -46,21 +44,21 @@ def list_all(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def on(name: Name) -> None:
+def on(name: Name, as_json: AsJson = False) -> None:
     """Turn a schedule or sensor on; it ticks while a Dagster daemon runs (`make ui`).
 
     Example: telefine schedule on film_reviews_schedule
     """
-    _turn(name, "start")
+    _turn(name, "start", as_json)
 
 
 @app.command()
-def off(name: Name) -> None:
+def off(name: Name, as_json: AsJson = False) -> None:
     """Turn a schedule or sensor off.
 
     Example: telefine schedule off film_reviews_schedule
     """
-    _turn(name, "stop")
+    _turn(name, "stop", as_json)
 
 
 def when(ms: int | None) -> str:
@@ -76,8 +74,10 @@ def _all() -> list[AutomationState]:
         return list(control.automation(None))
 
 
-def _turn(name: str, verb: str) -> None:
+def _turn(name: str, verb: str, as_json: bool) -> None:
     """Dagster's own command does it, on the workspace of its daemon."""
+    import subprocess
+
     from telefine_assets.control.instance import dagster_home
     from telefine_assets.settings import config_path, load_settings
 
@@ -97,4 +97,5 @@ def _turn(name: str, verb: str) -> None:
     if done.returncode:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         raise TelefineError(f"{name}: Dagster did not {verb} it: {said[-1] if said else 'it said nothing'}")
-    typer.echo(f"{name}: {'on' if verb == 'start' else 'off'}")
+    facts = {"name": name, "kind": kinds[name], "running": verb == "start"}
+    tell(as_json, facts, [f"{name}: {'on' if verb == 'start' else 'off'}"])

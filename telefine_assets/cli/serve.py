@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from copy import deepcopy
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -20,8 +21,14 @@ Host = Annotated[str, typer.Option(help="The address to listen at; by default, o
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8400) -> None:
-    """Serve the API until it is stopped.
+Drain = Annotated[
+    bool | None,
+    typer.Option("--drain/--no-drain", help="Whether to write what is handed in to MLflow; api.drain by default."),
+]
+
+
+def serve(host: Host = "127.0.0.1", port: Port = 8400, drain: Drain = None) -> None:
+    """Serve the API until it is stopped, and write the traces that it takes in to MLflow.
 
     Keys are made with: telefine keys create. What there is: /v1/openapi.json.
 
@@ -29,6 +36,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400) -> None:
     """
     import uvicorn
 
+    from telefine_assets.cli.spool_following import followed
     from telefine_assets.settings import load_settings
 
     loopback, settings = _is_loopback(host), load_settings()
@@ -39,7 +47,9 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400) -> None:
             "does in front of it, and name it in api.trusted_proxies",
             err=True,
         )
-    uvicorn.run(app, host=host, port=port, **_options(settings))
+    drained = followed(lambda said: typer.echo(f"telefine: {said}", err=True))
+    with drained if (settings.api.drain if drain is None else drain) else nullcontext():
+        uvicorn.run(app, host=host, port=port, **_options(settings))
 
 
 def app_of(settings: Settings) -> FastAPI:
@@ -73,7 +83,8 @@ def _options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "proxy_headers": bool(proxies),
         "forwarded_allow_ips": proxies,
-        "timeout_graceful_shutdown": 10,
+        # Streams of events end only when they are ended.
+        "timeout_graceful_shutdown": 5,
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+import gc
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +15,24 @@ from telefine_assets.errors import TelefineError
 if TYPE_CHECKING:
     from telefine_assets.settings import ProgramSettings, Settings
 
-Program = Annotated[str | None, typer.Option("--program", "-p", help="The program; needed where there are several.")]
+
+def program_names() -> list[str]:
+    """The programs of the settings file, to complete ``--program``; none where it cannot be read."""
+    from telefine_assets.settings_file import SettingsError, config_path, read_values
+
+    # Not by ``load_settings``, which takes half a second to import.
+    try:
+        values = read_values(config_path(), os.environ.get("TELEFINE_PROFILE"))
+    except SettingsError:
+        return []
+    programs = values.get("programs")
+    return [str(name) for name in programs] if isinstance(programs, dict) else []
+
+
+Program = Annotated[
+    str | None,
+    typer.Option("--program", "-p", help="The program; needed where there are several.", autocompletion=program_names),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -29,6 +49,54 @@ def chosen(program: str | None) -> tuple[Settings, str, ProgramSettings]:
         raise TelefineError(f"there are several programs: {', '.join(settings.programs)}; choose one with --program")
     name = program or next(iter(settings.programs))
     return settings, name, settings.program(name)
+
+
+def tell(as_json: bool, facts: Any, lines: Iterable[str] = ()) -> None:
+    """Print what is known or was done: the facts as JSON, or lines of text."""
+    if as_json:
+        print_json(facts)
+    else:
+        for line in lines:
+            typer.echo(line)
+
+
+def note(as_json: bool, text: str) -> None:
+    """Say something beside the answer: with ``--json`` to standard error, where it is in nobody's way."""
+    typer.echo(text, err=as_json)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    import json
+
+    typer.echo(json.dumps(value, indent=2))
+
+
+@contextmanager
+def coded(as_json: bool) -> Iterator[None]:
+    """With ``--json``, print the stable code of what fails in the block; its message is told as ever."""
+    try:
+        yield
+    except TelefineError as error:
+        code = getattr(error, "code", None)
+        if as_json and code is not None:
+            print_json({"valid": False, "code": code, "detail": short(str(error).removeprefix(f"{code}: "), 2000)})
+        raise
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Collect no garbage in the block, and none of what it leaves when the process ends.
+
+    Importing Dagster makes a million objects that stay. To look through them ever
+    again, and once more at the end, takes half the time of a short command.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

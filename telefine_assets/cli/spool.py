@@ -5,40 +5,43 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, print_table, short
+from telefine_assets.cli.shared import AsJson, print_json, print_table, program_names, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.spool import Spool
+    from telefine_assets.ledger.spool_records import Lag
     from telefine_assets.settings import Settings
     from telefine_assets.traces.mlflow_writing import MlflowWriter
     from telefine_assets.traces.spooling import Drained, Place
 
 app = typer.Typer(no_args_is_help=True, help="Write traces that the API took in to MLflow, and see what waits.")
 
-Only = Annotated[str | None, typer.Option("--program", "-p", help="Only this program's.")]
+Only = Annotated[str | None, typer.Option("--program", "-p", help="Only this program's.", autocompletion=program_names)]
 Act = Callable[["Spool", "Place", "MlflowWriter"], "Drained"]
 
 _EVER = 2**63 - 1
-_PAUSE_SECONDS, _LONGEST_SECONDS = 1.0, 60.0
 
 
 @app.command()
 def status(program: Only = None, as_json: AsJson = False) -> None:
-    """Say how many traces wait, since when, and how many MLflow refuses; also of programs no longer set up."""
+    """Say how many traces wait, since when, and how many MLflow refuses; also of programs no longer set up.
+
+    Example: telefine spool status --json
+    """
     from telefine_assets.ledger.spool import Spool
 
     settings, ledger = _opened(program)
     spool = Spool(ledger)
     names = [program] if program else sorted({*settings.programs, *spool.programs()})
-    rows = {name: _told(spool, name) for name in names}
+    rows = {name: told(lag) for name, lag in spool.lags(names).items()}
     if as_json:
-        _print(rows)
+        print_json(rows)
         return
     print_table(["program", *next(iter(rows.values()))], [(name, *row.values()) for name, row in rows.items()])
 
@@ -48,22 +51,33 @@ def drain(
     program: Only = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many of each program.")] = _EVER,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on for ever: new ones are written within seconds.")
+        bool, typer.Option("--follow", help="Go on for ever, with all programs: new ones are written within seconds.")
+    ] = False,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="With --follow: until standard input ends, as `telefine serve` has it.")
     ] = False,
 ) -> None:
-    """Write what waits to MLflow. One process at a time does so; another waits for it.
+    """Write what waits to MLflow. One process at a time does so; another waits for it. `telefine serve` does it, too.
 
     It may be stopped at any moment: what was written twice is one trace all the same.
+
+    Example: telefine spool drain --program triage
     """
     settings, ledger = _opened(program)
     if follow:
-        keep_draining(settings, ledger, Event(), _say)
+        from telefine_assets.cli.spool_following import at_end_of_input, keep_draining
+
+        keep_draining(settings, ledger, at_end_of_input() if until_eof else Event(), _say)
+        return
     _tell(drain_waiting(settings, ledger, _say, program, limit))
 
 
 @app.command()
 def refused(program: Only = None, as_json: AsJson = False) -> None:
-    """List the traces that MLflow refuses, with what it said."""
+    """List the traces that MLflow refuses, with what it said.
+
+    Example: telefine spool refused --program triage
+    """
     from telefine_assets.ledger.spool import Spool
     from telefine_assets.traces.spooling import trace_id_of
 
@@ -80,7 +94,7 @@ def refused(program: Only = None, as_json: AsJson = False) -> None:
         for name, each in found
     ]
     if as_json:
-        _print(rows)
+        print_json(rows)
         return
     print_table(
         ["program", "position", "trace", "reason"],
@@ -89,13 +103,17 @@ def refused(program: Only = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def replay(program: Only = None) -> None:
-    """Try to write the traces that MLflow refused before; what it takes now is put aside no longer."""
+def replay(program: Only = None, as_json: AsJson = False) -> None:
+    """Try to write the traces that MLflow refused before; what it takes now is put aside no longer.
+
+    Example: telefine spool replay --program triage
+    """
     from telefine_assets.traces.spooling import replay as tried
 
     settings, ledger = _opened(program)
     _tell(
-        _in_turn(settings, ledger, _say, program, lambda spool, place, writer: tried(spool, place, writer, _now_ms()))
+        _in_turn(settings, ledger, _say, program, lambda spool, place, writer: tried(spool, place, writer, _now_ms())),
+        as_json,
     )
 
 
@@ -113,23 +131,6 @@ def drain_waiting(
         return drained(spool, place, writer, limit, _now_ms())
 
     return _in_turn(settings, ledger, say, program, act)
-
-
-def keep_draining(settings: Settings, ledger: Ledger, stop: Event, say: Callable[[str], None]) -> None:
-    """Drain until ``stop``; what goes wrong is said, and tried again after a while."""
-    from sqlalchemy.exc import DBAPIError
-
-    from telefine_assets.ledger.spool import Spool
-
-    spool, pause = Spool(ledger), _PAUSE_SECONDS
-    while not stop.wait(pause):
-        try:
-            if any(spool.lag(name).waiting for name in settings.programs):
-                drain_waiting(settings, ledger, say)
-            pause = _PAUSE_SECONDS
-        except (TelefineError, DBAPIError) as error:
-            say(short(str(error), 500))
-            pause = min(pause * 2, _LONGEST_SECONDS)
 
 
 def _in_turn(
@@ -171,17 +172,18 @@ def _opened(program: str | None) -> tuple[Settings, Ledger]:
     return settings, Ledger(settings.ledger.url)
 
 
-def _told(spool: Spool, program: str) -> dict[str, Any]:
-    lag = spool.lag(program)
-    waits = None if lag.oldest_ms is None else max(0, (_now_ms() - lag.oldest_ms) // 1000)
+def told(lag: Lag) -> dict[str, int | None]:
+    """A program's lag as it is shown."""
+    waits = lag.oldest_seconds(_now_ms())
     return {"accepted": lag.accepted, "waiting": lag.waiting, "oldest_seconds": waits, "refused": lag.refused}
 
 
-def _tell(done: Mapping[str, Drained]) -> None:
-    for name, drained in done.items():
-        typer.echo(f"{name}: {drained.written} written, {len(drained.refused)} refused by MLflow")
-        if drained.refused:
-            typer.echo("see: telefine spool refused", err=True)
+def _tell(done: Mapping[str, Drained], as_json: bool = False) -> None:
+    facts = {name: {"written": each.written, "refused": len(each.refused)} for name, each in done.items()}
+    lines = [f"{name}: {each['written']} written, {each['refused']} refused by MLflow" for name, each in facts.items()]
+    tell(as_json, facts, lines)
+    if any(each.refused for each in done.values()):
+        _say("see: telefine spool refused")
 
 
 def _say(text: str) -> None:
@@ -190,9 +192,3 @@ def _say(text: str) -> None:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _print(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=2))

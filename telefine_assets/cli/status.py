@@ -11,7 +11,7 @@ import typer
 
 from telefine_assets.cli.run import record_of
 from telefine_assets.cli.schedule import when
-from telefine_assets.cli.shared import AsJson, print_table, short
+from telefine_assets.cli.shared import AsJson, hurried, print_table, short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -21,38 +21,46 @@ if TYPE_CHECKING:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show programs, their stages and champions, the last DeltaOne, the runs that go on, and what runs by itself.
+    """Show programs, their stages, champions and waiting traces, the last DeltaOne, runs, and what runs by itself.
 
     Example: telefine status --json
     """
+    with hurried():
+        found = _found()
+        if as_json:
+            typer.echo(json.dumps(found, indent=2))
+        else:
+            _show(found)
+
+
+def _found() -> dict[str, Any]:
     from telefine_assets.control.driver import open_control
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.settings import load_settings
 
     settings = load_settings()
     with closing(open_control(settings)) as control, closing(Ledger(settings.ledger.url)) as ledger:
-        found = {
+        return {
             "deployment": settings.deployment,
             "programs": [_program(settings, control, ledger, each) for each in settings.programs],
             "runs": [record_of(each) for each in control.unfinished()],
             **_automation(control),
         }
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        _show(found)
 
 
 def _program(settings: Settings, control: DagsterControl, ledger: Ledger, program: str) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from telefine_assets.cli.spool import told
     from telefine_assets.ledger.champions import Champions
+    from telefine_assets.ledger.spool import Spool
 
-    champion = Champions(ledger).current(program)
+    champion, lag = Champions(ledger).current(program), Spool(ledger).lag(program)
     return {
         "program": program,
         "champion": {"version": champion.version, "since": champion.day, "how": champion.how} if champion else None,
         "deltaone": _last_report(settings, program),
+        "spool": told(lag),
         "stages": [asdict(each) for each in control.stages(program)],
     }
 
@@ -107,6 +115,8 @@ def _show_program(program: dict[str, Any]) -> None:
         )
         for each in program["stages"]
     ]
+    if said := _spool(program["spool"]):
+        typer.echo(f"  {said}")
     print_table(("  stage", "last day", "days", "running", "failed", "made at (UTC)"), rows)
 
 
@@ -115,6 +125,16 @@ def _report(report: dict[str, Any] | None) -> str:
         return "nothing was compared yet"
     delta = "" if report["delta_ppm"] is None else f" ({report['delta_ppm'] / 10_000:+.2f} points)"
     return f"last comparison {report['day']}: {'DeltaOne' if report['reached'] else report['code']}{delta}"
+
+
+def _spool(spool: dict[str, Any]) -> str:
+    """What waits to be written to MLflow; nothing is said where nothing waits."""
+    said = []
+    if spool["waiting"]:
+        said.append(f"{spool['waiting']} traces wait for MLflow, the oldest for {spool['oldest_seconds']} s")
+    if spool["refused"]:
+        said.append(f"MLflow refuses {spool['refused']}: telefine spool refused")
+    return "; ".join(said)
 
 
 def _show_runs(runs: Sequence[dict[str, Any]]) -> None:

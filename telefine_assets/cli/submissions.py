@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telefine_assets.cli.payouts_shared import Place, opened, write_once
-from telefine_assets.cli.shared import AsJson, Program, print_table
+from telefine_assets.cli.shared import AsJson, Program, coded, print_json, print_table, program_names, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def sign(
 
     The result is the value of the trace's tag `telefine.submission`; hand it in
     with `telefine submissions receive` to be sure of your place.
+
+    Example: telefine submissions sign inputs.json --program triage --output submission.json
     """
     import secrets
     import time
@@ -56,33 +58,48 @@ def sign(
 
 
 @app.command()
-def check(file: File, inputs: Inputs, program: Program = None) -> None:
-    """Say whether a submission holds for these inputs; exits 1 with a stable code if not."""
+def check(file: File, inputs: Inputs, program: Program = None, as_json: AsJson = False) -> None:
+    """Say whether a submission holds for these inputs; exits 1 with a stable code if not.
+
+    Example: telefine submissions check submission.json inputs.json --program triage
+    """
     from telefine_assets.attribution.receiving import checked
 
     place = opened(program)
-    said = checked(_scope(place), _inputs(place, inputs), _read(file), _now_ms()).submission
-    typer.echo(f"good: {said.contributor} signed for trace digest {said.trace_digest}")
+    with coded(as_json):
+        signed = checked(_scope(place), _inputs(place, inputs), _read(file), _now_ms())
+    said = signed.submission
+    facts = {"valid": True, "traceDigest": said.trace_digest, **signed.to_json()}
+    tell(as_json, facts, [f"good: {said.contributor} signed for trace digest {said.trace_digest}"])
 
 
 @app.command()
-def receive(file: File, inputs: Inputs, program: Program = None) -> None:
-    """Check a submission and log it; what is there already keeps its place."""
+def receive(file: File, inputs: Inputs, program: Program = None, as_json: AsJson = False) -> None:
+    """Check a submission and log it; what is there already keeps its place.
+
+    Example: telefine submissions receive submission.json inputs.json --program triage
+    """
     from telefine_assets.attribution.receiving import receive_submission
 
     place = opened(program)
-    logged = receive_submission(_book(place), _scope(place), _inputs(place, inputs), _read(file), _now_ms())
-    typer.echo(
-        f"position {logged.position}: {logged.contributor}, trace digest {logged.signed.submission.trace_digest}"
-    )
+    with coded(as_json):
+        logged = receive_submission(_book(place), _scope(place), _inputs(place, inputs), _read(file), _now_ms())
+    digest = logged.signed.submission.trace_digest
+    facts = {"program": place.name, "traceDigest": digest, **logged.to_json()}
+    tell(as_json, facts, [f"position {logged.position}: {logged.contributor}, trace digest {digest}"])
 
 
 @app.command()
 def log(
-    program: Annotated[str | None, typer.Option("--program", "-p", help="Only this program's.")] = None,
+    program: Annotated[
+        str | None, typer.Option("--program", "-p", help="Only this program's.", autocompletion=program_names)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the log of arrivals, the first first."""
+    """Print the log of arrivals, the first first.
+
+    Example: telefine submissions log --program triage
+    """
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.submissions import Submissions
     from telefine_assets.settings import load_settings
@@ -92,7 +109,7 @@ def log(
         settings.program(program)
     rows = Submissions(Ledger(settings.ledger.url)).rows(program)
     if as_json:
-        _print([{"position": row.position, "program": row.entry.program, **_listed(row)} for row in rows])
+        print_json([{"position": row.position, "program": row.entry.program, **_listed(row)} for row in rows])
         return
     print_table(
         ["position", "received (UTC)", "program", "contributor", "trace digest"],
@@ -107,7 +124,10 @@ def log(
 def receipt(
     of: Annotated[str, typer.Argument(help="A trace digest, or a contributor's address.")], program: Program = None
 ) -> None:
-    """Print receipts as JSON: each shows a submission's place under a head of the log that is signed now."""
+    """Print receipts as JSON: each shows a submission's place under a head of the log that is signed now.
+
+    Example: telefine submissions receipt 0x52908400098527886E0F7030069857D2E4169EE7 --program triage
+    """
     from telefine_assets.attribution.addresses import resolve_contributor
     from telefine_assets.attribution.submission_log import receipts_of
 
@@ -118,7 +138,7 @@ def receipt(
     if not wanted:
         raise TelefineError(f"nobody logged a submission under {of}; see: telefine submissions log")
     receipts = receipts_of(rows, wanted, place.settings.deployment, place.signer())
-    _print([each.to_json() for each in receipts])
+    print_json([each.to_json() for each in receipts])
 
 
 @app.command()
@@ -126,19 +146,27 @@ def verify(
     file: Annotated[Path, typer.Argument(help="What `receipt` printed.")],
     log_key: Annotated[list[str], typer.Option(help="The address that signs the log's heads; several are allowed.")],
     deployment: Annotated[str, typer.Option(help="Whose log it is.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Check receipts offline: signature, place and head."""
+    """Check receipts offline: signature, place and head.
+
+    Example: telefine submissions verify receipts.json --deployment shop
+    --log-key 0x52908400098527886E0F7030069857D2E4169EE7
+    """
     from telefine_assets.attribution.records import load_json
     from telefine_assets.attribution.submission_log import SubmissionReceipt, origin_of
 
     found = load_json(_read(file).encode(), str(file))
-    for each in found if isinstance(found, list) else [found]:
-        shown = SubmissionReceipt.from_json(each)
-        shown.verify(origin_of(deployment), _wallets(log_key))
-        typer.echo(
-            f"valid: {shown.logged.contributor} is at position {shown.logged.position} "
-            f"with trace digest {shown.logged.signed.submission.trace_digest}"
-        )
+    receipts = [SubmissionReceipt.from_json(each) for each in (found if isinstance(found, list) else [found])]
+    with coded(as_json):
+        for each in receipts:
+            each.verify(origin_of(deployment), _wallets(log_key))
+    lines = [
+        f"valid: {each.logged.contributor} is at position {each.logged.position} "
+        f"with trace digest {each.logged.signed.submission.trace_digest}"
+        for each in receipts
+    ]
+    tell(as_json, {"valid": True, "receipts": [each.to_json() for each in receipts]}, lines)
 
 
 def _wallets(addresses: list[str]) -> Collection[str]:
@@ -209,9 +237,3 @@ def _now_ms() -> int:
     import time
 
     return time.time_ns() // 1_000_000
-
-
-def _print(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=2))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, Program, chosen, print_table, short
+from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, print_table, short
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def changed(
 
     found = list(changed_days(days, source.fingerprints(query), stored))
     if as_json:
-        typer.echo(json.dumps([each.to_record() for each in found], indent=2))
+        print_json([each.to_record() for each in found])
     else:
         for each in found:
             how = f"{each.changed} changed, {each.added} added, {each.removed} removed" if each.loaded else "not loaded"
@@ -77,7 +76,7 @@ def stats(program: Program = None, first: First = None, last: Last = None, as_js
     settings, name, _ = chosen(program)
     found = stats_of(_stored(settings, name), _days(settings, first, last))
     if as_json:
-        typer.echo(json.dumps([each.to_record() for each in found], indent=2))
+        print_json([each.to_record() for each in found])
         return
     if not found:
         raise TelefineError(f"no day of {name} is stored; materialise {name}/traces first")
@@ -101,7 +100,7 @@ def inspect(
     settings, name, _ = chosen(program)
     rows = list(rows_of(_stored(settings, name), day, limit, status))
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     columns = ("trace", "time", "status", "inputs", "outputs", "said", "fate")
     print_table(
@@ -136,7 +135,7 @@ def why(
     settings, name, _ = chosen(program)
     fate = fate_of(_stored(settings, name), trace_id)
     if as_json:
-        typer.echo(json.dumps(fate.to_record(), indent=2))
+        print_json(fate.to_record())
         return
     typer.echo(f"{trace_id}, {name}, {fate.day}\n{fate.told}")
     for key in ("inputs", "outputs", "error", "assessments"):

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from telefine_assets.control.reading import HERE, line_job
+from telefine_assets.control.reading import HERE, job_of
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _done(path: Path) -> bool:
     from telefine_assets.settings import load_settings
 
     errand = Errand.read(path)
-    job = build_defs(load_settings()).resolve_job_def(line_job(errand.program))
+    job = build_defs(load_settings()).resolve_job_def(job_of(errand.program, errand.stages))
     done = True
     with dg.DagsterInstance.from_config(errand.dagster_home) as instance:
         for day, run_id in zip(errand.days, errand.run_ids, strict=True):

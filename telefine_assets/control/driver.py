@@ -18,13 +18,26 @@ from telefine_assets.control.automation import automation_of, owner_of
 from telefine_assets.control.errors import ControlError, asking
 from telefine_assets.control.instance import open_instance, queue_runs
 from telefine_assets.control.launching import Children, errand_of
-from telefine_assets.control.reading import BY, HERE, STAGES, line_job, runs_of, state_of, status_of, steps_of
+from telefine_assets.control.reading import (
+    ALL,
+    BESIDE,
+    BY,
+    HERE,
+    STAGES,
+    job_of,
+    runs_of,
+    state_of,
+    status_of,
+    steps_of,
+)
 from telefine_assets.control.records import AutomationState, RunRequest, RunState, RunStatus, StageState
 from telefine_assets.control.stages import stages_of
 from telefine_assets.control.webserver import Webserver, webserver_at
 from telefine_assets.partitions import daily, days_from
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from telefine_assets.settings import Settings
 
 _POLL_SECONDS = 0.5
@@ -56,7 +69,7 @@ class DagsterControl:
         with _storage():
             server = self._webserver()
             if server is not None:
-                assets, job = [(request.program, each) for each in stages], line_job(request.program)
+                assets, job = [(request.program, each) for each in stages], job_of(request.program, stages)
                 return [server.submit(job, assets, {**tags, "dagster/partition": day}) for day in days]
             if queue_runs(self.instance, time.time()):
                 raise ControlError(
@@ -89,11 +102,22 @@ class DagsterControl:
             return
         self.instance.add_run_tags(run.run_id, {"telefine/stopped-by": by})
         if HERE not in run.tags:
-            self._terminate(run.run_id)
+            self._terminate_or_bury(run, by)
             return
         # Dagster takes an interruption that nobody announced for a failure.
         self.instance.report_run_canceling(run, f"{by} stops it.")
         if not self._children.stop(run.tags[HERE]):
+            self.instance.report_run_canceled(run, f"{by} stopped it; its process was gone.")
+
+    def _terminate_or_bury(self, run: dg.DagsterRun, by: str) -> None:
+        """Have Dagster end a run; one that it cannot reach is recorded as canceled if its process is gone."""
+        from telefine_assets.automation.lost_runs import lost_runs
+
+        try:
+            self._terminate(run.run_id)
+        except Exception:
+            if run.run_id not in {each.run_id for each in lost_runs(self.instance)}:
+                raise
             self.instance.report_run_canceled(run, f"{by} stopped it; its process was gone.")
 
     def _terminate(self, run_id: str) -> None:
@@ -173,8 +197,10 @@ class DagsterControl:
     def _checked(self, request: RunRequest) -> tuple[tuple[str, ...], list[str]]:
         """Stages in the order of the line, and days, of a request that names only what there is."""
         self.settings.program(request.program)
-        if unknown := [each for each in request.stages if each not in STAGES]:
-            raise ControlError(f"{unknown[0]}: is no stage; there are: {', '.join(STAGES)}")
+        if unknown := [each for each in request.stages if each not in ALL]:
+            raise ControlError(f"{unknown[0]}: is no stage; there are: {', '.join(ALL)}")
+        if {*request.stages} & {*BESIDE} and {*request.stages} & {*STAGES}:
+            raise ControlError(f"{', '.join(BESIDE)}: is made beside the line; run it by itself, when the line is made")
         try:
             first, last = (date.fromisoformat(day).isoformat() for day in (request.first, request.last))
         except ValueError:
@@ -187,7 +213,7 @@ class DagsterControl:
             there = f"from {known[0]} to {known[-1]}" if known else "none"
             raise ControlError(f"{missing[0]}: is no day of this deployment: complete days there are {there}")
         wanted = {*request.stages} or {*STAGES}
-        return tuple(each for each in STAGES if each in wanted), days
+        return tuple(each for each in ALL if each in wanted), days
 
 
 @contextmanager

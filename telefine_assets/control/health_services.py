@@ -186,6 +186,25 @@ def turns(settings: Settings) -> str:
     return "; ".join(held) or "nobody holds one"
 
 
+def spool(settings: Settings) -> str:
+    """What was handed in comes to MLflow, and MLflow takes it."""
+    from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.ledger.spool import Spool
+
+    with closing(Ledger(settings.ledger.url)) as opened:
+        lags = Spool(opened).lags(settings.programs)
+    late, now_ms = settings.api.drain_late_seconds, time.time_ns() // 10**6
+    if still := [name for name, lag in lags.items() if lag.stands_still(now_ms, late)]:
+        waits = ", ".join(f"{lags[name].waiting} traces of {name}" for name in still)
+        raise Broken(
+            f"{waits} wait, and none was written for {late} seconds",
+            "run `telefine spool drain`, which says why; `telefine serve` and `spool drain --follow` keep at it",
+        )
+    # What MLflow refuses may be so for ever, and holds nothing up.
+    waiting, refused = (sum(getattr(lag, name) for lag in lags.values()) for name in ("waiting", "refused"))
+    return f"{waiting} wait for MLflow, which refuses {refused}" + "; see `telefine spool refused`" * bool(refused)
+
+
 def disk(settings: Settings) -> str:
     """Has room."""
     free = shutil.disk_usage(next(each for each in (settings.home, *settings.home.parents) if each.exists())).free
@@ -203,6 +222,7 @@ SERVICES = (
     Check("signer", signer, "look at signer.kind and what goes with it (docs/attestation.md)"),
     Check("clock", clock, "let NTP set the clock"),
     Check("turns", turns, "look at the folder turns beside the ledger"),
+    Check("spool", spool, "look at ledger.url"),
     Check("disk", disk, "look at home"),
 )
 MODELS = Check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from telefine_assets.assets import BESIDE as _BESIDE
 from telefine_assets.assets import STAGES as _MODULES
 from telefine_assets.assets.progress import TAG as PROGRESS
 from telefine_assets.control.records import RunState, RunStatus
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 STAGES: tuple[str, ...] = tuple(each.STAGE for each in _MODULES)
 """The stages of every program, in the order of the line."""
+BESIDE: tuple[str, ...] = tuple(each.STAGE for each in _BESIDE)
+"""What is made beside the line, and only when it is asked for by its name."""
+ALL = (*STAGES, *BESIDE)
 HERE, BY = "telefine/here", "telefine/by"
 """Tags: which process of ours runs it (see ``launching``), and who asked for it."""
 _PARTITION, _FIRST, _LAST = (
@@ -30,6 +34,11 @@ _PAGE = 100
 def line_job(program: str) -> str:
     """Name of the job that is a program's whole line."""
     return f"{program}_line"
+
+
+def job_of(program: str, stages: Sequence[str]) -> str:
+    """Name of the job that makes these stages, which are of the line or beside it, not both."""
+    return f"{program}_report" if {*stages} <= {*BESIDE} else line_job(program)
 
 
 def state_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunState:
@@ -63,9 +72,12 @@ def _line_of(run: dg.DagsterRun) -> tuple[str | None, tuple[str, ...]]:
     programs = {key[0] for key in keys if len(key) == 2}
     if len(programs) == 1:
         names = {key[1] for key in keys}
-        return programs.pop(), tuple(each for each in STAGES if each in names)
-    whole = run.job_name.removesuffix("_line")
-    return (whole, STAGES) if not keys and line_job(whole) == run.job_name else (None, ())
+        return programs.pop(), tuple(each for each in ALL if each in names)
+    for suffix, stages in (("_line", STAGES), ("_report", BESIDE)):
+        program = run.job_name.removesuffix(suffix)
+        if not keys and job_of(program, stages) == run.job_name:
+            return program, stages
+    return None, ()
 
 
 def _ms(seconds: float | None) -> int | None:
@@ -101,7 +113,7 @@ def _said(step: str | None, message: str) -> str:
 
 def _stage_of_step(step: str) -> str:
     """``tickets__traces`` is the stage ``traces``; a check's step is left as it is."""
-    return next((stage for stage in STAGES if step.endswith(f"__{stage}")), step)
+    return next((stage for stage in ALL if step.endswith(f"__{stage}")), step)
 
 
 def steps_of(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, str]:
@@ -109,9 +121,9 @@ def steps_of(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, str]:
     found = {}
     for each in instance.get_run_step_stats(run_id):
         stage = _stage_of_step(each.step_key)
-        if stage in STAGES and each.status is not None:
+        if stage in ALL and each.status is not None:
             found[stage] = _STEPS.get(each.status.value, each.status.value.lower())
-    return {stage: found[stage] for stage in STAGES if stage in found}
+    return {stage: found[stage] for stage in ALL if stage in found}
 
 
 def runs_of(

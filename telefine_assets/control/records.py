@@ -140,6 +140,6 @@ class Control(Protocol):
         """The stages of a program, in the order of its line."""
         ...
 
-    def automation(self, program: str) -> Sequence[AutomationState]:
-        """The program's schedules and sensors."""
+    def automation(self, program: str | None) -> Sequence[AutomationState]:
+        """The program's schedules and sensors; with None all, the deployment's own among them."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from telefine_assets.control.reading import STAGES
+from telefine_assets.control.reading import ALL
 from telefine_assets.control.records import StageState
 from telefine_assets.partitions import daily
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def stages_of(instance: dg.DagsterInstance, settings: Settings, program: str) -> list[StageState]:
-    """The stages of a program, in the order of its line."""
-    return [_stage_of(instance, settings, program, stage) for stage in STAGES]
+    """The stages of a program, in the order of its line, and what stands beside it."""
+    return [_stage_of(instance, settings, program, stage) for stage in ALL]
 
 
 def _stage_of(instance: dg.DagsterInstance, settings: Settings, program: str, stage: str) -> StageState:

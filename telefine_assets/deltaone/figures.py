@@ -1,41 +1,23 @@
-"""Figures of a report, as PNG bytes that depend on what they show alone.
-
-No date, version or path enters the file, so the same numbers give the same bytes
-with the same matplotlib, and the picture can be stored by its digest.
-"""
+"""Figures of a report, as PNG bytes that depend on what they show alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
-from io import BytesIO
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.deltaone import wording
 from telefine_assets.deltaone.power import rule_power
 from telefine_assets.deltaone.records import PPM
+from telefine_assets.pages.drawing import DARK, LIGHT, Palette, png, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from telefine_assets.deltaone.breakdown import Calibration
-    from telefine_assets.deltaone.page import Forest, Mark
+    from telefine_assets.pages.page import Forest, Mark
 
-
-@dataclass(frozen=True)
-class _Palette:
-    paper: str
-    ink: str
-    muted: str
-    gain: str
-    rule: str
-    power: str
-
-
-_LIGHT = _Palette("#ffffff", "#22303c", "#6b7a88", "#1b7f5c", "#c2571a", "#2b6cb0")
-_DARK = _Palette("#1b222b", "#e6edf3", "#93a1ae", "#4fc394", "#f0935a", "#6fb1f5")
 _POINTS = 10_000  # ppm in one percentage point
 _NAME = 34
 
@@ -47,7 +29,7 @@ def forest_plot(forest: Forest, headline: str, below: str) -> bytes:
     """
     marks = forest.marks
 
-    def draw(axes: Axes, ink: _Palette) -> None:
+    def draw(axes: Axes, ink: Palette) -> None:
         threshold = forest.threshold_ppm / _POINTS
         left, right = (end / _POINTS for end in forest.ends)
         axes.set_xlim(left, right)
@@ -67,12 +49,12 @@ def forest_plot(forest: Forest, headline: str, below: str) -> bytes:
         axes.get_yticklabels()[0].set_fontweight("bold")
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("Gain over the baseline, percentage points (right is better)")
-        _title(axes, headline, below, ink)
+        title(axes, headline, below, ink)
 
-    return _png(draw, (10, 2.4 + 0.36 * len(marks)))
+    return png(draw, (10, 2.4 + 0.36 * len(marks)))
 
 
-def _draw_mark(axes: Axes, at: int, mark: Mark, ink: _Palette) -> None:
+def _draw_mark(axes: Axes, at: int, mark: Mark, ink: Palette) -> None:
     """One row: a diamond over all, a dot for a slice, a ring for a guardrail; its words stand at the right."""
     overall = mark.kind == "overall"
     if mark.lower_ppm is not None and mark.upper_ppm is not None:
@@ -116,7 +98,7 @@ def power_curve(view: Mapping[str, Any]) -> bytes:
     powers = [100 * rule_power(view["effective_n"], planned, gain, alpha, view["threshold_ppm"]) for gain in gains]
     points = [gain / _POINTS for gain in gains]
 
-    def draw(axes: Axes, ink: _Palette) -> None:
+    def draw(axes: Axes, ink: Palette) -> None:
         axes.set_xlim(0, points[-1])
         axes.set_ylim(0, 104)
         axes.fill_between(points, powers, color=ink.power, alpha=0.10, linewidth=0)
@@ -132,7 +114,7 @@ def power_curve(view: Mapping[str, Any]) -> bytes:
         axes.set_xlabel("True gain of a candidate, percentage points")
         axes.set_ylabel("Chance of reaching DeltaOne, %")
         grouped = f" in {wording.count(view['groups'], 'group')}" if view["groups"] < view["n"] else ""
-        _title(
+        title(
             axes,
             f"Not reached. What {wording.count(view['n'], 'item')}{grouped} can show at look {view['k']}",
             f"Needed p below {float(alpha):.2g}  ·  planned for programs that differ on {wording.chance(planned)} of "
@@ -140,10 +122,10 @@ def power_curve(view: Mapping[str, Any]) -> bytes:
             ink,
         )
 
-    return _png(draw, (10, 4.6))
+    return png(draw, (10, 4.6))
 
 
-def _mark_detectable(axes: Axes, detectable_ppm: int, power_ppm: int, ink: _Palette, to_left: bool) -> None:
+def _mark_detectable(axes: Axes, detectable_ppm: int, power_ppm: int, ink: Palette, to_left: bool) -> None:
     gain, power = detectable_ppm / _POINTS, power_ppm / _POINTS
     axes.plot([gain, gain], [0, power], color=ink.power, linewidth=1.2, linestyle=(0, (2, 2)))
     axes.plot([gain], [power], marker="o", markersize=9, color=ink.power, markeredgecolor=ink.paper, zorder=4)
@@ -164,7 +146,7 @@ def reliability_diagram(sides: Mapping[str, Calibration], dark: bool = False) ->
     750 pixels wide. The diagonal is perfect calibration (Guo et al. 2017, figure 1).
     """
 
-    def draw(axes: Axes, ink: _Palette) -> None:
+    def draw(axes: Axes, ink: Palette) -> None:
         axes.set_xlim(0, 100)
         axes.set_ylim(0, 100)
         axes.set_aspect("equal")
@@ -180,37 +162,4 @@ def reliability_diagram(sides: Mapping[str, Calibration], dark: bool = False) ->
         axes.set_xlabel("The program said, %")
         axes.set_ylabel("It was right, %")
 
-    return _png(draw, (5, 4.8), _DARK if dark else _LIGHT)
-
-
-def _png(draw: Callable[[Axes, _Palette], None], size: tuple[float, float], ink: _Palette = _LIGHT) -> bytes:
-    """What ``draw`` draws on a figure of its own, without pyplot's global state."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context():
-        # A user's matplotlibrc must not change the bytes.
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {"font.family": "DejaVu Sans", "font.size": 11, "text.color": ink.ink, "axes.labelcolor": ink.ink}
-        )
-        matplotlib.rcParams["text.parse_math"] = False
-        figure = Figure(figsize=size, facecolor=ink.paper, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)  # type: ignore[union-attr, call-arg]
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot(facecolor=ink.paper)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_color(ink.muted)
-        axes.tick_params(colors=ink.muted, labelcolor=ink.ink)
-        draw(axes, ink)
-        out = BytesIO()
-        figure.savefig(out, format="png", dpi=150, metadata={"Software": None})
-    return out.getvalue()
-
-
-def _title(axes: Axes, headline: str, below: str, ink: _Palette) -> None:
-    axes.set_title(headline, loc="left", fontsize=14, fontweight="bold", pad=34)
-    axes.annotate(below, (0, 1), (0, 14), xycoords="axes fraction", textcoords="offset points", color=ink.muted)
+    return png(draw, (5, 4.8), DARK if dark else LIGHT)

@@ -6,7 +6,7 @@ found on them may be shown: it tells nothing of the living holdout.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from telefine_assets.deltaone import wording
@@ -14,9 +14,12 @@ from telefine_assets.deltaone.pairs import gain_of, regressed
 from telefine_assets.deltaone.records import PairedItem, Rules
 from telefine_assets.deltaone.refusals import Reason, too_many_unresolved
 from telefine_assets.deltaone.statistics import mcnemar_p
+from telefine_assets.pages.markdown import code_span
+from telefine_assets.pages.page import quoted
 
 LISTED = 50
 """Most items that a record lists; its evidence has them all."""
+_DIGITS, _CELL = 12, 120
 
 
 def refusal(rows: Sequence[PairedItem], rules: Rules) -> Reason | None:
@@ -63,3 +66,9 @@ def _shown(row: PairedItem) -> dict[str, Any]:
         "baseline_output": row.baseline_output,
         "candidate_output": row.candidate_output,
     }
+
+
+def item_cells(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """A regressed item of a record for a row of a table: digest, question, label, both answers."""
+    texts = (item[name] for name in ("inputs", "label", "baseline_output", "candidate_output"))
+    return (item["item"][:_DIGITS], *(code_span(quoted(text, _CELL)) for text in texts))

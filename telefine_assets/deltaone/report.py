@@ -14,11 +14,11 @@ from typing import Any
 
 from telefine_assets.deltaone import results, sections, wording
 from telefine_assets.deltaone.figures import forest_plot, power_curve
-from telefine_assets.deltaone.html import html
-from telefine_assets.deltaone.markdown import markdown
-from telefine_assets.deltaone.page import Forest, Page, Prose, Section, named
 from telefine_assets.deltaone.records import Decision, Look, PairedItem, Rules
 from telefine_assets.deltaone.sections import About
+from telefine_assets.pages.html import html
+from telefine_assets.pages.markdown import markdown
+from telefine_assets.pages.page import Forest, Page, Prose, Section, named
 from telefine_assets.settings_deltaone import DeltaOneSettings
 
 
@@ -110,6 +110,7 @@ def _public(record: Mapping[str, Any], about: About) -> Page:
     looked = "n" in view
     guardrails = [each for each in view.get("guardrails", ()) if not each["reads_label"]]
     return Page(
+        kind="DeltaOne",
         program=about.program,
         verdict="Not reached" if looked else "No look",
         mood="open" if looked else "none",
@@ -133,6 +134,7 @@ def _told(record: Mapping[str, Any], decision: Decision, context: ReportContext,
     level = wording.percent(Fraction(decision.confidence), 4)
     read = f"Each line is the {level} interval of a gain, its mark the gain itself. Right is better."
     return Page(
+        kind="DeltaOne",
         program=about.program,
         verdict="Reached",
         mood="good",

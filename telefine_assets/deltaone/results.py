@@ -21,7 +21,11 @@ from telefine_assets.deltaone.breakdown import (
     spent,
 )
 from telefine_assets.deltaone.figures import reliability_diagram
-from telefine_assets.deltaone.page import (
+from telefine_assets.deltaone.pairs import gain_of, scores_of, worst_case
+from telefine_assets.deltaone.records import HIGHER, PPM, UNPARSABLE, Decision, PairedItem, Rules
+from telefine_assets.deltaone.sections import About, amount, is_share, money
+from telefine_assets.deltaone.statistics import FLIPS_EXACT, FLIPS_SAMPLED, MCNEMAR
+from telefine_assets.pages.page import (
     Block,
     Example,
     Examples,
@@ -35,10 +39,6 @@ from telefine_assets.deltaone.page import (
     named,
     quoted,
 )
-from telefine_assets.deltaone.pairs import gain_of, scores_of, worst_case
-from telefine_assets.deltaone.records import HIGHER, PPM, UNPARSABLE, Decision, PairedItem, Rules
-from telefine_assets.deltaone.sections import About, amount, is_share, money
-from telefine_assets.deltaone.statistics import FLIPS_EXACT, FLIPS_SAMPLED, MCNEMAR
 
 EXAMPLES = 3
 _WALLET = 12

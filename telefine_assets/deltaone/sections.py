@@ -14,7 +14,9 @@ from typing import Any
 
 from telefine_assets.deltaone import wording
 from telefine_assets.deltaone.breakdown import too_many_regressions
-from telefine_assets.deltaone.page import (
+from telefine_assets.deltaone.power import rule_power
+from telefine_assets.deltaone.records import HIGHER, PPM, Rules
+from telefine_assets.pages.page import (
     Bars,
     Block,
     Code,
@@ -29,8 +31,6 @@ from telefine_assets.deltaone.page import (
     named,
     quoted,
 )
-from telefine_assets.deltaone.power import rule_power
-from telefine_assets.deltaone.records import HIGHER, PPM, Rules
 
 SHORT = 12
 _GAINS = (1, 2, 3, 5, 7, 10, 15, 20)
@@ -231,7 +231,8 @@ def _chances(view: Mapping[str, Any]) -> Bars:
         tuple(
             (f"{wording.whole_points(gain)} pp better", round(PPM * chance), f"{100 * chance:.0f} %")
             for gain, chance in zip(gains, chances, strict=True)
-        )
+        ),
+        ("If the candidate is", "it is found"),
     )
 
 

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 
 from telefine_assets.deltaone.records import Guardrail, Rules
+from telefine_assets.pages.numbers import chance as chance
+from telefine_assets.pages.numbers import count as count
+from telefine_assets.pages.numbers import interval as interval
+from telefine_assets.pages.numbers import percent as percent
+from telefine_assets.pages.numbers import points as points
+from telefine_assets.pages.numbers import whole_points as whole_points
 
-_HUNDREDTH = Decimal("0.01")
 _UNITS = {"latency_ms": "ms", "cost_micros": "millionths of the currency", "tokens": "tokens"}
-
-
-def points(ppm: int, rounding: str = ROUND_DOWN, sign: bool = False) -> str:
-    """Parts per million as percentage points with two decimals, rounded toward zero.
-
-    Toward zero, so that 0.999 pp never reads 1.00 pp.
-    """
-    value = (Decimal(ppm) / 10_000).quantize(_HUNDREDTH, rounding=rounding)
-    if not value:
-        return "0.00"  # Never -0.00.
-    return f"{value:+.2f}" if sign else f"{value:.2f}"
-
-
-def interval(lower_ppm: int, upper_ppm: int) -> str:
-    """Both ends in percentage points with their signs, rounded outward."""
-    return f"{points(lower_ppm, ROUND_FLOOR, sign=True)} to {points(upper_ppm, ROUND_CEILING, sign=True)} pp"
-
-
-def whole_points(ppm: int) -> str:
-    """A round number of points without idle zeros: ``1``, ``0.5``."""
-    return f"{Decimal(ppm) / 10_000:f}"
-
-
-def percent(share: Fraction, digits: int = 3) -> str:
-    """A share as a percentage with so many significant digits, such as ``2.5 %``."""
-    scaled = share * 100
-    context = Context(prec=digits)
-    value = context.divide(Decimal(scaled.numerator), Decimal(scaled.denominator))
-    return f"{value.normalize(context):f} %"
 
 
 def p_text(p: float, digits: int = 6) -> str:
     """A p-value with so many significant digits, rounded up so that it never reads smaller than it is."""
     return str(Context(prec=digits, rounding=ROUND_CEILING).plus(Decimal(p)).normalize())
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """``1 item``, ``1,200 items``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def chance(ppm: int) -> str:
-    """A probability in ppm as a percentage, such as ``80 %``."""
-    return percent(Fraction(ppm, 1_000_000))
 
 
 def amount(value: int, measure: str) -> str:

@@ -162,6 +162,12 @@ class ApiKeys:
             rows = connection.execute(_COLUMNS.order_by(api_keys.c.created_ms, api_keys.c.key_id)).mappings()
             return [_key(row) for row in rows]
 
+    def find(self, key_id: str) -> ApiKey | None:
+        """The key of that id, good or not; None when there is none."""
+        with self._ledger.reading() as connection:
+            row = connection.execute(_FIND, {"wanted": key_id}).mappings().first()
+        return _key(row) if row else None
+
     def opened_by(self, presented: str, now_ms: int) -> ApiKey | None:
         """The key that ``presented`` is, if it is one and good now; secrets are compared in constant time.
 

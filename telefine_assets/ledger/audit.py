@@ -38,12 +38,37 @@ class Audit:
         with self._ledger.writing() as connection:
             return append_to(connection, entry, at)
 
-    def rows(self, subject: str | None = None) -> list[AuditRow]:
-        """The rows about ``subject`` (all by default), oldest first; ``verify`` says whether they can be believed."""
+    def rows(
+        self,
+        subject: str | None = None,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+    ) -> list[AuditRow]:
+        """The rows about ``subject``, by ``actor``, of ``action`` and from ``since`` on (all by default).
+
+        They come oldest first; ``verify`` says whether they can be believed.
+
+        Raises:
+            LedgerError: a row cannot be read.
+        """
         query = select(audit).order_by(audit.c.seq)
+        for column, wanted in ((audit.c.subject, subject), (audit.c.actor, actor), (audit.c.action, action)):
+            query = query if wanted is None else query.where(column == wanted)
+        query = query if since is None else query.where(audit.c.at >= _moment(since))
+        try:
+            with self._ledger.reading() as connection:
+                found = connection.execute(query).mappings()
+                return [AuditRow(**{**row, "details": json.loads(row["details"])}) for row in found]
+        except (DBAPIError, ValueError) as error:
+            raise LedgerError(f"audit log: a row cannot be read ({error}); see: telefine audit verify") from error
+
+    def newest(self) -> str:
+        """Digest of the last row; 64 zeros when there is none."""
         with self._ledger.reading() as connection:
-            found = connection.execute(query if subject is None else query.where(audit.c.subject == subject))
-            return [AuditRow(**{**row, "details": json.loads(row["details"])}) for row in found.mappings()]
+            found = connection.scalar(select(audit.c.digest).order_by(audit.c.seq.desc()).limit(1))
+        return BEFORE_THE_FIRST if found is None else str(found)
 
     def verify(self, last: str | None = None) -> int:
         """Check the whole chain; returns the number of rows.
@@ -79,7 +104,7 @@ def append_to(connection: Connection, entry: AuditEntry, at: datetime) -> AuditR
     seq, previous = (latest.seq, latest.digest) if latest else (0, BEFORE_THE_FIRST)
     row: dict[str, Any] = {
         "seq": seq + 1,
-        "at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "at": _moment(at),
         "actor": entry.actor,
         "action": entry.action,
         "subject": entry.subject,
@@ -89,6 +114,10 @@ def append_to(connection: Connection, entry: AuditEntry, at: datetime) -> AuditR
     row["digest"] = digest_of(row)
     connection.execute(insert(audit).values(**row))
     return AuditRow(**{**row, "details": entry.details})
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _checked(connection: Connection, seq: int, previous: str) -> str:

@@ -170,3 +170,30 @@ class SubmissionRow:
     """From 0, in the order of receipt, without gaps."""
     received_ms: int
     entry: SubmissionEntry
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece of work that asks language models."""
+
+    program: str
+    stage: str
+    day: str
+    run: str
+    """Dagster's id of the run that did it."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a piece of work came to. Tokens and money are None when for any of the calls they are not known."""
+
+    work: Work
+    calls: int
+    """Questions that went to a model."""
+    remembered: int
+    """Questions that the journal answered, for nothing."""
+    tokens: int | None
+    """In and out."""
+    cost_micros: int | None
+    """Millionths of a US dollar."""
+    took_ms: int

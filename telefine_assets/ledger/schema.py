@@ -18,7 +18,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 metadata = MetaData()
 
@@ -238,12 +238,60 @@ spool_replayed = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+# What people are told of. `key` is the same for the same event: nothing is told twice.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("kind", String(32), nullable=False),
+    Column("program", String(64)),
+    Column("body", Text, nullable=False),
+    Column("raised_ms", BigInteger, nullable=False),
+)
+
+# What became of an alert on its way to a channel. The latest row of both says how it stands.
+alert_attempts = Table(
+    "alert_attempts",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("key", String(255), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # How many of the attempts since it was queued or replayed.
+    Column("tries", Integer, nullable=False),
+    # queued, begun, delivered, failed, dead or replayed.
+    Column("event", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    # When it is sent next; none where it is not.
+    Column("due_ms", BigInteger),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("key", "channel", "attempt", "event"),
+)
+
 # Every answer of a language model that compiling or evaluating asked for.
 answers = Table(
     "lm_answers",
     metadata,
     Column("request_key", String(64), primary_key=True),
     Column("response", Text, nullable=False),
+)
+
+# What a piece of work that asked language models came to; tried again, it has a further row.
+lm_spending = Table(
+    "lm_spending",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("program", String(64), nullable=False, index=True),
+    Column("stage", String(64), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("remembered", BigInteger, nullable=False),
+    # Unknown where for any of the calls it is.
+    Column("tokens", BigInteger),
+    Column("cost_micros", BigInteger),
+    Column("took_ms", BigInteger, nullable=False),
 )
 
 _FUNCTION = """

@@ -122,14 +122,26 @@ class Spool:
 
     def lag(self, program: str) -> Lag:
         """How much of a program waits, and since when."""
+        return self.lags([program])[program]
+
+    def lags(self, programs: Iterable[str]) -> dict[str, Lag]:
+        """How much of each program waits, and since when; of each a few rows are looked up, however many there are."""
         with self._ledger.reading() as connection:
-            last, done = _last(connection, spool_traces, program), _last(connection, spool_drains, program)
-            oldest = select(spool_traces.c.received_ms).where(
-                spool_traces.c.program == program, spool_traces.c.position == done + 1
-            )
-            aside = _aside(program, spool_refused.c.position).subquery()
-            refused = connection.scalar(select(func.count()).select_from(aside))
-            return Lag(last + 1, last - done, connection.scalar(oldest), int(refused or 0))
+            return {program: _lag(connection, program) for program in programs}
+
+
+def _lag(connection: Connection, program: str) -> Lag:
+    drains = spool_drains.c
+    newest = select(drains.upto, drains.at_ms).where(drains.program == program).order_by(drains.upto.desc()).limit(1)
+    marked = connection.execute(newest).first()
+    done, drained_ms = (-1, None) if marked is None else (marked.upto, marked.at_ms)
+    last = _last(connection, spool_traces, program)
+    oldest = select(spool_traces.c.received_ms).where(
+        spool_traces.c.program == program, spool_traces.c.position == done + 1
+    )
+    aside = _aside(program, spool_refused.c.position).subquery()
+    refused = connection.scalar(select(func.count()).select_from(aside))
+    return Lag(last + 1, last - done, connection.scalar(oldest), int(refused or 0), drained_ms)
 
 
 def _answered(connection: Connection, submitter: str, key: str, digest: str) -> list[Verdict] | None:

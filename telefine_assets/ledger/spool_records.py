@@ -118,9 +118,20 @@ class Lag:
         waiting: how many of them wait.
         oldest_ms: when the oldest of those was received; None when none waits.
         refused: how many are put aside.
+        drained_ms: when some were written last; None for never.
     """
 
     accepted: int
     waiting: int
     oldest_ms: int | None
     refused: int
+    drained_ms: int | None = None
+
+    def oldest_seconds(self, now_ms: int) -> int | None:
+        """For how long the oldest has waited; None when none waits."""
+        return None if self.oldest_ms is None else max(0, now_ms - self.oldest_ms) // 1000
+
+    def stands_still(self, now_ms: int, seconds: int) -> bool:
+        """Whether the oldest has waited for longer than ``seconds``, and none was written in that time."""
+        since = max(self.oldest_ms or 0, self.drained_ms or 0)
+        return self.oldest_ms is not None and now_ms - since > seconds * 1000

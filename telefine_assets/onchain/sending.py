@@ -67,6 +67,19 @@ class Prepared:
     likely: int
     most: int
 
+    def to_record(self) -> dict[str, Any]:
+        """The transaction as JSON; what it costs is wei, as decimal strings."""
+        fields = self.transaction
+        return {
+            "what": self.call.what,
+            "chain_id": fields["chainId"],
+            "to": fields["to"],
+            "data": fields["data"],
+            "gas": fields["gas"],
+            "likely_cost": str(self.likely),
+            "most_cost": str(self.most),
+        }
+
     def lines(self) -> list[str]:
         """A summary to confirm."""
         fields = self.transaction

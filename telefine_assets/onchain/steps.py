@@ -7,6 +7,7 @@ before (by an earlier run, or by somebody else) is not sent again.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -211,8 +212,50 @@ def checked_root(claims: ClaimSet) -> str:
     return claims.root
 
 
-def distributor_lines(node: Node, contract: str, paid: Token, claims: ClaimSet) -> list[str]:
+@dataclass(frozen=True)
+class DistributorState:
     """What a distributor says, beside the newest stored payout; amounts in the token's smallest unit.
+
+    Attributes:
+        contract: its address.
+        owner: who may set roots.
+        token: the token's contract.
+        root: the root in force.
+        epoch: its number.
+        newest: the root of the newest stored payout.
+        claimed: what was claimed ever.
+        owed: what is left to claim under ``newest``.
+        held: what the contract has.
+    """
+
+    contract: str
+    owner: str
+    token: str
+    root: str
+    epoch: int
+    newest: str
+    claimed: int
+    owed: int
+    held: int
+
+    def to_record(self) -> dict[str, Any]:
+        """The state as JSON; amounts are decimal strings."""
+        amounts = {name: str(getattr(self, name)) for name in ("claimed", "owed", "held")}
+        return {**vars(self), **amounts}
+
+    def lines(self) -> list[str]:
+        """The state in words."""
+        short = f": {self.owed - self.held} short, fund it first" if self.held < self.owed else ""
+        return [
+            f"distributor {self.contract}, owner {self.owner}, token {self.token}",
+            f"root {self.root}, epoch {self.epoch}"
+            + ("" if self.root == self.newest else f"; the newest is {self.newest}: telefine chain set-root"),
+            f"claimed {self.claimed}, left to claim {self.owed}, held {self.held}{short}",
+        ]
+
+
+def distributor_state(node: Node, contract: str, paid: Token, claims: ClaimSet) -> DistributorState:
+    """Ask a distributor, and compare it with the newest stored payout.
 
     Raises:
         ChainError: there is no distributor at that address, or not of this token.
@@ -220,13 +263,6 @@ def distributor_lines(node: Node, contract: str, paid: Token, claims: ClaimSet) 
     require_distributor(node, contract, paid)
     names = ("owner", "token", "root", "epoch", "total_claimed")
     owner, token, root, epoch, claimed = (node.read(contract, distributor().abi, name) for name in names)
-    in_force = "0x" + root.hex()
-    held = node.read(token, _TOKEN_ABI, "balanceOf", contract)
     owed = sum(wallet.amount for wallet in claims.totals.wallets) - claimed
-    return [
-        f"distributor {contract}, owner {owner}, token {token}",
-        f"root {in_force}, epoch {epoch}"
-        + ("" if in_force == claims.root else f"; the newest is {claims.root}: telefine chain set-root"),
-        f"claimed {claimed}, left to claim {owed}, held {held}"
-        + (f": {owed - held} short, fund it first" if held < owed else ""),
-    ]
+    held = node.read(token, _TOKEN_ABI, "balanceOf", contract)
+    return DistributorState(contract, owner, token, "0x" + root.hex(), epoch, claims.root, claimed, owed, held)

@@ -15,8 +15,10 @@ from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.choosing import Standing
 from telefine_assets.programs.datasets import Item, dataset_digest, items_of
 from telefine_assets.programs.entries import Earlier, Ring, entries, estimated_calls
+from telefine_assets.programs.held_out import HeldOut
 from telefine_assets.programs.provenance import Demo
 from telefine_assets.programs.spec import ProgramSpec
+from telefine_assets.programs.teaching import Teacher
 from telefine_assets.programs.tournament import Gate, Tournament, Watch, compete
 from telefine_assets.programs.versions import Version, make_version
 from telefine_assets.settings_compile import CompileSettings
@@ -65,6 +67,8 @@ class Compiled:
     trainset: list[Item]
     validation: list[Item]
     tournament: Tournament | None
+    teacher: Teacher | None = None
+    """The version of another program that taught the contenders."""
 
     @property
     def versions(self) -> list[Version]:
@@ -88,6 +92,7 @@ class Compiled:
             "reason": self.reason,
             "baseline": self.baseline.digest,
             "candidate": self.candidate.digest if self.candidate else None,
+            "teacher": self.teacher.to_record() if self.teacher else None,
             "winner": self.tournament.winner.name if self.tournament else None,
             "strategy": self.tournament.winner.strategy if self.tournament else None,
             "trainset": {"digest": dataset_digest(self.trainset), "n": len(self.trainset)},
@@ -149,6 +154,7 @@ def compile_day(
     earlier: Earlier = NOTHING_EARLIER,
     say: Say = logger.info,
     watch: Watch | None = None,
+    teacher: Teacher | None = None,
 ) -> Compiled:
     """Compile from the cleaned traces of the window; holdout traces are never touched.
 
@@ -162,8 +168,10 @@ def compile_day(
         earlier: what earlier compiles left.
         say: takes a line of the log.
         watch: takes the progress while contenders are made and asked.
+        teacher: the version of another program that bootstraps demos.
 
     Raises:
+        ProgramError: when the teacher cannot teach.
         TournamentError: when nothing could be scored, or every strategy failed.
         Unreachable: when the language model did not answer; run again, nothing is asked twice.
     """
@@ -171,7 +179,7 @@ def compile_day(
     if settings.incremental.new_first:
         trainset.sort(key=lambda item: item.cluster in earlier.trained_on)
     validation = items_of(cleaned, "validation", settings.max_validation, settings.seed, key, types=spec.types)
-    sides = Compiled(TOO_FEW, "", baseline, None, trainset, validation, None)
+    sides = Compiled(TOO_FEW, "", baseline, None, trainset, validation, None, teacher)
     for name, items, needed in (
         ("train", trainset, settings.min_train),
         ("validation", validation, settings.min_validation),
@@ -179,7 +187,8 @@ def compile_day(
         if len(items) < needed:
             return replace(sides, reason=f"{len(items)} of {needed} {name} items so far")
     gate = Gate(spec, validation, settings, models.lm, watch or (lambda progress: None))
-    ring = Ring(spec, settings, trainset, validation, models.lm, models.others, earlier, say)
+    held = HeldOut(cleaned) if teacher else None
+    ring = Ring(spec, settings, trainset, validation, models.lm, models.others, earlier, say, teacher, held)
     say(_estimated(estimated_calls(ring, gate.rounds), settings))
     tournament = compete(gate, baseline, entries(ring))
     return _concluded(sides, spec, tournament, models)
@@ -208,7 +217,7 @@ def _estimated(calls: int | None, settings: CompileSettings) -> str:
 
 def compile_record(compiled: Compiled, lm: Mapping[str, str], put: Callable[[bytes], str]) -> dict[str, Any]:
     """Keep a compile's programs, demos and trainset as evidence; returns the stage's record."""
-    for version in compiled.versions:
+    for version in [*compiled.versions, *([compiled.teacher.version] if compiled.teacher else [])]:
         put(version.document)
     evidence = {"demos.json": put(compiled.demos_document()), "trainset.jsonl": put(compiled.trainset_document())}
     return {**compiled.to_record(lm), "evidence": evidence}

@@ -11,12 +11,14 @@ from telefine_assets.lm.budget import STOPS
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.choosing import Contender, failure
 from telefine_assets.programs.datasets import Item
+from telefine_assets.programs.held_out import HeldOut
 from telefine_assets.programs.metrics import MetricError
 from telefine_assets.programs.provenance import Demo, demos_of
 from telefine_assets.programs.racing import GROWTH
 from telefine_assets.programs.spec import ProgramError, ProgramSpec
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import Proposal, Task, estimate, propose
+from telefine_assets.programs.teaching import Teacher
 from telefine_assets.programs.versions import Version
 from telefine_assets.settings_compile import CompileSettings
 
@@ -55,6 +57,10 @@ class Ring:
     """Further language models of the settings, by name: teachers."""
     earlier: Earlier = Earlier()
     say: Callable[[str], None] = logger.info
+    teacher: Teacher | None = None
+    """A version of another program that bootstraps."""
+    held: HeldOut | None = None
+    """What that program may know, and no contender may show."""
 
 
 def entries(ring: Ring) -> Iterator[Contender]:
@@ -91,7 +97,8 @@ def _made(ring: Ring, name: str, settings: Any) -> Iterator[Contender]:
     from telefine_assets.programs.witness import Witness
 
     witness = Witness(ring.trainset, ring.validation)
-    made_by = settings.model_dump(mode="json")
+    taught = {"teacher": ring.teacher.identity} if ring.teacher and settings.bootstraps else {}
+    made_by = settings.model_dump(mode="json") | taught
     proposals = propose(settings, _task(ring, settings, witness))
     while True:
         try:
@@ -116,9 +123,18 @@ def _contender(ring: Ring, name: str, made_by: dict[str, Any], proposal: Proposa
         contender.demos = demos_of(
             ring.spec, contender.state or {}, ring.trainset, witness, inherited=ring.earlier.inherited
         )
+        _require_unseen(ring, contender)
     except ProgramError as error:
         contender.error = failure(error)
     return contender
+
+
+def _require_unseen(ring: Ring, contender: Contender) -> None:
+    if ring.held is not None and ring.held.quoted_in(contender.state):
+        raise ProgramError(
+            f"{ring.spec.name}: it quotes an input that is held out, which it can only have from its teacher; "
+            "such a program is not shipped"
+        )
 
 
 def _task(ring: Ring, settings: Any, witness: Witness) -> Task:
@@ -137,10 +153,16 @@ def _task(ring: Ring, settings: Any, witness: Witness) -> Task:
 
 
 def _teacher(ring: Ring) -> Any:
-    """The latest candidate, if it is to teach and still fits the program."""
+    """Another program's version, or the latest candidate, if that is to teach and still fits the program.
+
+    Raises:
+        ProgramError: when the other program's version cannot teach.
+    """
+    if ring.teacher is not None:
+        return ring.teacher.module(ring.spec, ring.held)
     previous = ring.earlier.previous if ring.settings.incremental.teacher else None
     try:
-        return previous.module(ring.spec) if previous else None
+        return Teacher(ring.spec, previous).module(ring.spec) if previous else None
     except ProgramError as error:
         ring.say(f"the latest candidate cannot teach: {error}")
         return None
@@ -153,7 +175,8 @@ def estimated_calls(ring: Ring, rounds: Sequence[int]) -> int | None:
     all; see ``strategies.estimate`` for what strategies ask themselves.
     """
     predictors = len(ring.spec.signatures) + ring.spec.metric.asks
-    each = [estimate(one, len(ring.trainset), len(ring.validation), predictors) for one in ring.settings.contenders]
+    taught = max(predictors, len(ring.teacher.spec.signatures) + ring.spec.metric.asks if ring.teacher else 0)
+    each = [estimate(one, len(ring.trainset), len(ring.validation), taught) for one in ring.settings.contenders]
     if any(one.calls_at_most is None or one.proposals_at_most is None for one in each):
         return None
     left, runs, before = 2 + sum(one.proposals_at_most or 0 for one in each), rounds[-1], 0

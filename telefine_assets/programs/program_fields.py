@@ -17,7 +17,7 @@ from telefine_assets.settings import FieldsSettings
 from telefine_assets.traces.fields import Fields
 
 # What a program thinks is nobody's label: ChainOfThought and ReAct add these outputs.
-_THOUGHTS = frozenset({"reasoning", "trajectory"})
+THOUGHTS = frozenset({"reasoning", "trajectory"})
 # dspy.Example keeps these names for itself, and marks bootstrapped demos with the last:
 # a field so called would silently be lost from every demo.
 _TAKEN_NAMES = frozenset({"base", "self", "augmented"})
@@ -73,7 +73,7 @@ _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _outputs(signature: Any) -> tuple[str, ...]:
-    return tuple(name for name in signature.output_fields if name not in _THOUGHTS)
+    return tuple(name for name in signature.output_fields if name not in THOUGHTS)
 
 
 def _check(

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[abfnrtv])")
 _WORD = re.compile(r"\w+")
 _HEAD = 4
+ENOUGH_CHARACTERS = 20
+"""A text of so many characters is known again by itself; a shorter one may stand anywhere by chance."""
 
 
 def words_of(text: str) -> tuple[str, ...]:

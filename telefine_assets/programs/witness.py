@@ -26,13 +26,9 @@ from dspy.utils.callback import ACTIVE_CALL_ID, BaseCallback
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from telefine_assets.programs.datasets import Item
-from telefine_assets.programs.shown_texts import ShownTexts, words_of
+from telefine_assets.programs.shown_texts import ENOUGH_CHARACTERS, ShownTexts, words_of
 from telefine_assets.programs.values import demo_digest, leaves, plain, plain_fields
 from telefine_assets.traces.clusters import cluster_of
-
-ENOUGH_CHARACTERS = 20
-"""A text of so many characters is known again by itself; of shorter ones all that an item has must be shown."""
-
 
 _aside: ContextVar[list[tuple[Any, ...]] | None] = ContextVar("telefine_witness_aside", default=None)
 

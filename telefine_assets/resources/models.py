@@ -15,6 +15,7 @@ from telefine_assets.settings_lm import BudgetSettings, LmSettings
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.connection import Ledger
+    from telefine_assets.ledger.records import Work
     from telefine_assets.lm.budget import Budget
     from telefine_assets.lm.opening import OpenLm
     from telefine_assets.programs.compiling import Models
@@ -81,7 +82,7 @@ class LmResource(QuietResource):
     @contextmanager
     def program(
         self,
-        name: str,
+        work: Work,
         settings: ProgramSettings,
         ledger: Ledger,
         say: Callable[[str], None],
@@ -89,13 +90,14 @@ class LmResource(QuietResource):
     ) -> Iterator[tuple[ProgramSpec, Models]]:
         """A program whose metrics can ask their judges, and all models that its settings name, under one budget.
 
-        Waits for its turn at each of the models; the budget's time begins after that.
+        Waits for its turn at each of the models; the budget's time begins after that. However the work ends, the
+        ledger is told what it came to.
         """
         from telefine_assets.ledger.turns import turn
         from telefine_assets.programs.compiling import Models
         from telefine_assets.programs.spec import load_spec
 
-        spec, names = load_spec(name, settings), sorted({*settings.models_asked.values()})
+        spec, names = load_spec(work.program, settings), sorted({*settings.models_asked.values()})
         with ExitStack() as opened:
             # All in one order, so that nobody waits for one who waits for him.
             for each in (None, *names):
@@ -111,10 +113,27 @@ class LmResource(QuietResource):
             rails = settings.deltaone.guardrails
             guardrails = {rail: bound(metric, rails[rail].metric) for rail, metric in spec.guardrails.items()}
             spec = replace(spec, metric=bound(spec.metric, settings.metric), guardrails=guardrails)
-            yield spec, Models(lm, others)
+            models, began = Models(lm, others), budget.clock()
+            try:
+                yield spec, models
+            finally:
+                _tell(ledger, work, models, budget.clock() - began)
 
     def identity(self) -> dict[str, str]:
         """What decides the answers of the model that programs run on."""
         from telefine_assets.lm.opening import identity_of
 
         return identity_of(self.settings())
+
+
+def _tell(ledger: Ledger, work: Work, models: Models, seconds: float) -> None:
+    from telefine_assets.ledger.records import Spending
+    from telefine_assets.ledger.spending import Spendings
+    from telefine_assets.lm.budget import Spent
+
+    # The budget does not count what was remembered.
+    spent = sum(models.spent_by().values(), Spent())
+    if not spent.calls and not spent.remembered:
+        return
+    took = round(seconds * 1000)
+    Spendings(ledger).add(Spending(work, spent.calls, spent.remembered, spent.tokens, spent.cost_micros, took))

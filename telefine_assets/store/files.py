@@ -106,6 +106,12 @@ class Files:
             below = path.rstrip("/").removeprefix(self.path("").rstrip("/"))
             yield from (f"{below}/{name}".lstrip("/") for name in files if not name.endswith(".part"))
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of every finished file anywhere below ``folder``, by name, in the names' order."""
+        found: dict[str, Any] = self._fs.find(self.path(folder), detail=True)
+        root = self.path("")
+        return {path.removeprefix(root): int(found[path]["size"]) for path in sorted(found) if path[-5:] != ".part"}
+
     def modified(self, name: str) -> datetime | None:
         """When ``name`` was written last, in UTC; None when there is no such file."""
         try:

@@ -15,7 +15,7 @@ makes a file new again that is there already.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
@@ -58,7 +58,9 @@ class Garbage:
         return sha256_hex("".join(f"{each}\n" for each in self.digests).encode())
 
 
-def find_garbage(files: Files, named: Iterable[str], before: datetime) -> Garbage:
+def find_garbage(
+    files: Files, named: Iterable[str], before: datetime, leaving: Container[str] = frozenset()
+) -> Garbage:
     """Find evidence that nothing reaches; nothing is changed.
 
     Holds the names of all evidence in memory, about 150 bytes each, and one
@@ -68,6 +70,7 @@ def find_garbage(files: Files, named: Iterable[str], before: datetime) -> Garbag
         files: the store.
         named: texts from elsewhere that may name evidence: the ledger's.
         before: only files that were written last before this moment are garbage.
+        leaving: names of records and tables that need nothing any more.
     """
     known = {name.rsplit("/", 1)[-1] for name in files.walk("evidence") if _is_evidence(name)}
     lost = set(known)
@@ -84,9 +87,9 @@ def find_garbage(files: Files, named: Iterable[str], before: datetime) -> Garbag
     for text in named:
         reach(mentioned(text.encode()))
     for name in files.walk("records"):
-        reach(_in_file(files, name))
+        reach(() if name in leaving else _in_file(files, name))
     for name in files.walk("tables"):
-        reach(_in_table(files, name))
+        reach(() if name in leaving else _in_table(files, name))
     for digest in sorted(lost):
         if digest in lost and _is_attestation(files, EvidenceStore.name(digest)):
             reach([digest])

@@ -7,7 +7,7 @@ from typing import Any
 
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.store.files import Files
-from telefine_assets.store.tables import MissingPartition
+from telefine_assets.store.tables import MissingPartition, made_by
 
 
 class RecordStore:
@@ -41,7 +41,9 @@ class RecordStore:
         """
         record = self.find(program, stage, day)
         if record is None:
-            raise MissingPartition(f"{program}/{stage} has no record for {day}; materialise it first")
+            raise MissingPartition(
+                f"{program}/{stage} has no record for {day}; make it first: {made_by(program, stage, day)}"
+            )
         return record
 
     def days(self, program: str, stage: str) -> list[str]:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def made_by(program: str, stage: str, day: str) -> str:
+    """The command that makes a day of a stage."""
+    return f"telefine run {stage} --program {program} --day {day}"
+
+
 class MissingPartition(TelefineError):
     """A table has no file for a day; the message says what to materialise."""
 
@@ -113,9 +118,7 @@ class TableStore:
     @staticmethod
     def _missing(program: str, table: str, day: str) -> MissingPartition:
         return MissingPartition(
-            f"{program}/{table} has no partition {day}; materialise it first: "
-            f"dagster asset materialize -m telefine_assets.definitions "
-            f"--select {program}/{table} --partition {day}"
+            f"{program}/{table} has no partition {day}; make it first: {made_by(program, table, day)}"
         )
 
     def columns(self, program: str, table: str, day: str, names: Sequence[str]) -> pa.Table:

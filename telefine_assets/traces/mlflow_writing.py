@@ -1,8 +1,9 @@
 """Writing whole traces to MLflow, through MLflow's own client: a database or a server, whatever the tracking URI names.
 
-First what is said of each trace, which is still in progress then, and after
-that the spans of all of them in one request, which finish the traces. A reader in
-between sees traces that change later, and reads them again.
+In a database all of them are one transaction. Elsewhere, and where that fails, first
+what is said of each trace, which is still in progress then, and after that the spans
+of all of them in one request, which finish the traces. A reader in between sees traces
+that change later, and reads them again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from telefine_assets.errors import TelefineError
+from telefine_assets.traces.mlflow_transaction import one_transaction
 from telefine_assets.traces.records import Assessment
 from telefine_assets.traces.spooling import MlflowTrace
 
@@ -43,12 +45,27 @@ class MlflowWriter:
             return {}
         done = self._finished([trace.trace_id for trace in traces])
         new = [trace for trace in traces if trace.trace_id not in done]
+        if not new or self._written_together(new):
+            return {}
         failed = self._each(self._begin, new)
         begun = [trace for trace in new if trace.trace_id not in failed]
         failed |= self._finish(begun)
         if failed and len(failed) == len(new) and not any(map(_is_for_good, failed.values())):
             raise self._unreachable(next(iter(failed.values())))
         return {trace_id: _reason(error) for trace_id, error in self._tried_again(new, failed).items()}
+
+    def _written_together(self, traces: Sequence[MlflowTrace]) -> bool:
+        """Write all in one transaction; whether that could be done. If not, nothing was written."""
+        try:
+            with one_transaction(self._client.store, self._location) as store:
+                for trace in traces:
+                    store.start_trace(_info(trace, self._location))
+                store.log_spans(self._location, _spans(traces))
+        except TraceWriteError:
+            raise
+        except Exception:  # noqa: BLE001 (whatever it was, each trace is tried by itself next)
+            return False
+        return True
 
     def _tried_again(self, traces: Sequence[MlflowTrace], failed: dict[str, Exception]) -> dict[str, Exception]:
         """What fails twice while the others go well is not MLflow's fault."""
@@ -77,9 +94,7 @@ class MlflowWriter:
         return {}
 
     def _log(self, traces: Sequence[MlflowTrace]) -> None:
-        from mlflow.entities import Span
-
-        self._client.log_spans(self._location, [Span.from_dict(dict(trace.span)) for trace in traces])
+        self._client.log_spans(self._location, _spans(traces))
 
     def _finished(self, trace_ids: list[str]) -> set[str]:
         """Those of some traces that MLflow has, spans and all."""
@@ -148,6 +163,12 @@ def _is_for_good(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_REASON]
+
+
+def _spans(traces: Sequence[MlflowTrace]) -> list[Any]:
+    from mlflow.entities import Span
+
+    return [Span.from_dict(dict(trace.span)) for trace in traces]
 
 
 def _info(trace: MlflowTrace, experiment_id: str) -> Any:

@@ -58,9 +58,9 @@ class FakeControl:
         self._up()
         return [StageState(stage, "2026-11-02", 1, (), (), 1_700_000_000_000) for stage in STAGES]
 
-    def automation(self, program: str) -> Sequence[AutomationState]:
+    def automation(self, program: str | None) -> Sequence[AutomationState]:
         self._up()
-        return [AutomationState(f"{program}_daily", "schedule", True, 1_700_000_000_000, None, None, None)]
+        return [AutomationState(f"{program or 'triage'}_daily", "schedule", True, 1_700_000_000_000, None, None, None)]
 
     def _up(self) -> None:
         if self.down:

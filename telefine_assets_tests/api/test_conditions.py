@@ -6,9 +6,12 @@ import json
 import pytest
 
 from telefine_assets.api.stored import Kept, KeptRecords
+from telefine_assets.ledger.spool import Spool
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore
 from telefine_assets_tests.cli.attested_home import ALICE, MONDAY
+from telefine_assets_tests.deltaone.told import no_look
+from telefine_assets_tests.ledger.spooling import batch, offer
 
 STORED = [
     "/v1/programs",
@@ -44,7 +47,7 @@ def test_a_stream_can_be_asked_about_too(served):
     run_id, key = served.control.begin(), served.key("read")
     asked = served.client.head(f"/v1/runs/{run_id}/events", headers=served.headers(key))
     assert (asked.status_code, asked.content) == (200, b"")
-    assert served.here.following._value == served.settings.api.max_followers
+    assert served.here.following.taken == 0
 
 
 def test_an_address_tells_its_methods(full):
@@ -95,6 +98,47 @@ def test_a_defect_is_told_by_its_id_alone(full, reader, monkeypatch, caplog):
     assert "secret of the house" in caplog.text
 
 
+def test_a_record_that_lacks_something_is_named_to_readers_alone(served, caplog):
+    store, whole = RecordStore(Files(served.settings.store.uri)), no_look(sentence="There is no candidate.")
+    reports = "/v1/programs/triage/reports"
+    key = served.key("read")
+    store.write("triage", "deltaone_reports", MONDAY, {name: whole[name] for name in whole if name != "reached"})
+    answer = served.get(reports, key)
+    assert (answer.status_code, answer.json()["code"]) == (503, "stored_record_broken")
+    assert f"triage/deltaone_reports for {MONDAY} lacks 'reached'" in answer.json()["detail"]
+    assert f"triage/deltaone_reports for {MONDAY}" in caplog.text
+    store.write("triage", "attestations", MONDAY, {"outcome": "attested"})
+    for path, code, told in (("/v1/attestations", None, False), ("/v1/attestations", key, True)):
+        answer = served.get(path, code)
+        assert (answer.status_code, answer.json()["code"]) == (503, "stored_record_broken")
+        assert ("triage/attestations" in answer.text) is told
+    Files(served.settings.store.uri).write(f"records/triage/deltaone_reports/{MONDAY}.json", b"{")
+    assert "is no JSON" in served.get(f"{reports}/{MONDAY}", key).json()["detail"]
+    store.write("triage", "deltaone_reports", MONDAY, whole)
+    assert served.get(reports, key).status_code == 200
+
+
+def test_no_more_mistakes_are_told_than_anybody_reads(served):
+    batch = {"traces": [{"nothing": "x" * 100}] * 5_000}
+    answer = served.post("/v1/programs/triage/traces", served.key("submit"), batch)
+    problem = answer.json()
+    assert (answer.status_code, len(problem["errors"]), problem["errors_left_out"]) == (422, 100, 9_900)
+    assert problem["detail"].endswith("and 9990 more")
+    assert len(answer.content) < 20_000
+
+
+def test_a_spool_that_stands_still_is_a_hint_and_the_server_ready_all_the_same(served):
+    (served.settings.home / "mlflow.db").touch()
+    assert [each["ready"] for each in served.get("/v1/ready").json()["hints"]] == [True]
+    Spool(served.here.ledger).accept(batch(offer("x"), program="triage"), int(served.now.timestamp() * 1000))
+    served.wait(served.settings.api.drain_late_seconds + 1)
+    told = served.get("/v1/ready", served.key("read"))
+    assert (told.status_code, told.json()["ready"]) == (200, True)
+    [hint] = told.json()["hints"]
+    assert (hint["name"], hint["ready"]) == ("spool", False)
+    assert "nothing of triage was written to MLflow for 900 seconds" in hint["cause"]
+
+
 def test_a_cursor_belongs_to_its_list(full, reader):
     page = full.get("/v1/attestations?limit=1").json()
     (item,) = full.get(f"/v1/attestations?limit=1&cursor={page['next']}").json()["items"]
@@ -102,7 +146,8 @@ def test_a_cursor_belongs_to_its_list(full, reader):
     for path in ("/v1/programs", "/v1/programs/triage/reports", "/v1/runs"):
         refused = full.get(f"{path}?cursor={page['next']}", reader)
         assert (refused.status_code, refused.json()["code"]) == (400, "bad_cursor")
-    for wrong in ("x", "!", page["next"][:-4], page["next"] + "AAAA", "bnVsbA", "WzEsImF0dGVzdGF0aW9ucyIsNV0"):
+    assert full.get("/v1/attestations?cursor=!").status_code == 422
+    for wrong in ("x", page["next"][:-4], page["next"] + "AAAA", "bnVsbA", "WzEsImF0dGVzdGF0aW9ucyIsNV0"):
         assert full.get(f"/v1/attestations?cursor={wrong}").status_code == 400, wrong
 
 

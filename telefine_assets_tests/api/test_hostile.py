@@ -28,7 +28,12 @@ def refused(answer, *statuses):
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
+        "/programs",
+        "/static/..%2fpages.css",
+        "/static/pages.css%00",
+        "/static/verify/..%5cpage.html",
+        "/attestations/x",
+        "/contributors/x",
         "/v1",
         "/v1/programs/",
         "/v1//programs",

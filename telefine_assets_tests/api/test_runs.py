@@ -118,7 +118,7 @@ def test_places_of_followers_are_bounded_and_given_back(serve):
     for _ in range(3):
         (_, state), (end, _) = events_of(served.get(f"/v1/runs/{run_id}/events", key).text)
         assert (state["error"], end) == ("no disk", "end")
-    served.here.following.acquire()
+    served.here.following.take()
     assert served.get(f"/v1/runs/{run_id}/events", key).json()["code"] == "too_many_followers"
 
 

@@ -108,6 +108,23 @@ def test_it_withstands_what_no_client_would_send(server, request_bytes):
     assert said(server, b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").endswith(b"200 OK")
 
 
+def test_it_ends_although_somebody_follows_a_run(tmp_path):
+    small_home(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "telefine_assets_tests.api.streaming", str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        port, run_id, key = json.loads(process.stdout.readline())
+        events = f"http://127.0.0.1:{port}/v1/runs/{run_id}/events"
+        with httpx.stream("GET", events, headers={"Authorization": f"Bearer {key}"}, timeout=60) as stream:
+            assert next(stream.iter_lines()) == "event: run"
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=10)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_an_address_that_is_none_is_refused(home, monkeypatch):
     monkeypatch.setenv("TELEFINE_CONFIG", str(home / "telefine.yaml"))
     with pytest.raises(TelefineError, match="--host everywhere: give an address"):

@@ -98,3 +98,39 @@ def test_a_failed_check_holds_up_its_day_and_a_later_days_success_does_not_let_i
     assert line.asked()["deltaone_reports"] == {SECOND}
     line.make("compiled_programs", FIRST)
     assert line.asked()["deltaone_reports"] == {FIRST}
+
+
+@pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True), (False, False)])
+def test_of_two_days_that_end_between_two_ticks_each_is_judged_by_its_own_checks(line, first, second):
+    line.make("cleaned_traces", FIRST)
+    line.make("cleaned_traces", SECOND)
+    line.make("compiled_programs", FIRST, passes=first)
+    line.make("compiled_programs", SECOND, passes=second)
+    passed = {day for day, passes in ((FIRST, first), (SECOND, second)) if passes}
+    assert line.asked().get("deltaone_reports", set()) == passed
+    assert line.asked() == {}, "once"
+
+
+def test_a_day_that_waits_is_not_forgotten_while_others_come_and_go(line):
+    for day in (FIRST, SECOND):
+        line.make("cleaned_traces", day)
+    line.make("compiled_programs", FIRST, passes=False)
+    assert line.asked() == {}
+    for passes in (True, False):
+        line.make("compiled_programs", SECOND, passes=passes)
+        assert line.asked().get("deltaone_reports", set()) == ({SECOND} if passes else set())
+    line.make("compiled_programs", FIRST)
+    assert line.asked()["deltaone_reports"] == {FIRST}
+
+
+def test_what_was_made_without_its_checks_waits_for_them(line):
+    line.make("cleaned_traces", FIRST)
+    dg.materialize(
+        line.assets[:-1],
+        selection=dg.AssetSelection.assets(key("compiled_programs")).without_checks(),
+        partition_key=FIRST,
+        instance=line.instance,
+    )
+    assert line.asked() == {}
+    line.make("compiled_programs", FIRST)
+    assert line.asked()["deltaone_reports"] == {FIRST}

@@ -37,6 +37,12 @@ def test_the_innermost_cause_is_told():
     assert classify([WRONG], None, "").what == "CleaningError: no such field"
 
 
+def test_of_several_errors_one_that_is_no_checks_is_told():
+    check = [("DagsterAssetCheckFailedError", "1 blocking asset check failed")]
+    assert classify([check], None, "").of_a_check
+    assert classify([check, WRONG], None, "").what == "CleaningError: no such field"
+
+
 @given(st.integers(0, 10), st.sampled_from(["transient", "permanent"]))
 def test_tries_are_bounded(most, kind):
     attempts = 1
@@ -57,8 +63,8 @@ def test_a_failure_stands_until_another_run_has_made_every_day():
 class Told(list):
     """A notifier that remembers."""
 
-    def notify(self, notice):
-        self.append(notice)
+    def notify(self, alert):
+        self.append(alert)
 
 
 def made_to_fail(error):
@@ -124,6 +130,7 @@ def test_what_is_permanent_or_was_tried_often_enough_or_is_a_persons_is_told_of(
     assert notice.program == "tickets"
     assert str(error) in notice.text
     assert result.run_id in notice.text
+    assert f"telefine run --program tickets --day {DAY}" in notice.cure or PROGRAM not in tags
     assert str(error) in instance.get_run_by_id(result.run_id).tags[FAILURE]
 
 
@@ -145,5 +152,7 @@ def test_once_a_day_what_stands_is_told(instance):
     told = Told()
     sensor = failure_sensors([SimpleNamespace(name="tickets")], AutomationSettings(), [], told)[1]
     said = sensor(dg.build_sensor_context(instance=instance))
-    assert "1 failures stand" in said.skip_message
-    assert [notice.kind for notice in told] == ["standing_failures"]
+    assert "1 failure stands" in said.skip_message
+    assert [alert.kind for alert in told] == ["standing_failures"]
+    sensor(dg.build_sensor_context(instance=instance))
+    assert len({alert.key for alert in told}) == 1

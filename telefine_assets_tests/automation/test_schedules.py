@@ -60,9 +60,9 @@ def test_the_settings_turn_everything_on(load, enabled):
     program = {"traces": {"enabled": enabled}, "late_feedback": {"enabled": enabled}}
     automation = {"follow_up": enabled, "watch_failures": enabled, "standing_failures": {"enabled": enabled}}
     schedule = {"every": "weekly", "timezone": "Europe/Berlin", "enabled": enabled}
-    defs = build_defs(
-        load({"programs/tickets/sensors": program, "automation": automation, "programs/tickets/schedule": schedule})
-    )
+    tickets = {"sensors": program, "schedule": schedule, "improvement": {"enabled": enabled}}
+    changes = {f"programs/tickets/{name}": group for name, group in tickets.items()}
+    defs = build_defs(load({**changes, "automation": automation, "alerts/enabled": enabled}))
     found = {each.name: each.default_status.value for each in [*defs.sensors, *defs.schedules]}
     assert found == dict.fromkeys(
         (
@@ -71,11 +71,14 @@ def test_the_settings_turn_everything_on(load, enabled):
             "tickets_follow_up",
             "telefine_failed_runs",
             "telefine_standing_failures",
+            "telefine_lost_runs",
+            "telefine_alerts",
             "tickets_schedule",
+            "tickets_improvement",
         ),
         "RUNNING" if enabled else "STOPPED",
     )
-    (made,) = defs.schedules
+    made, _ = defs.schedules
     assert (made.cron_schedule, made.execution_timezone) == ("0 3 * * 1", "Europe/Berlin")
 
 

@@ -111,10 +111,13 @@ def test_a_contributor_proves_offline_that_a_trace_was_learnt_from(telefine, arc
     monkeypatch.setenv("TELEFINE_CONFIG", str(tmp_path / "none.yaml"))
     code, out, _ = telefine("contributors", "check-proof", proof, archive)
     assert (code, f"valid: trace {TRACE} is in the trainset" in out, "policy came with" in out) == (0, True, True)
+    found = json.loads(telefine("contributors", "check-proof", proof, archive, "--json")[1])
+    assert (found["valid"], found["trace_id"], found["line"]["contributor"]) == (True, TRACE, ALICE)
     held = json.loads(proof.read_bytes())
     proof.write_text(json.dumps(held | {"line": held["line"].replace(ALICE, BOB)}))
-    code, _, err = telefine("contributors", "check-proof", proof, archive)
+    code, out, err = telefine("contributors", "check-proof", proof, archive, "--json")
     assert (code, "proof_invalid" in err) == (1, True)
+    assert (json.loads(out)["valid"], json.loads(out)["code"]) == (False, "proof_invalid")
 
 
 def test_a_proof_holds_against_a_verified_attestation_only(telefine, archive, tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,15 +16,19 @@ import yaml
 from telefine_assets.attestation.log_writing import begin
 from telefine_assets.attestation.signers import LocalKeySigner
 from telefine_assets.control.health import Check, Health, examine
+from telefine_assets.control.health_alerts import ALERTS
 from telefine_assets.control.health_dagster import DAGSTER
+from telefine_assets.control.health_runs import LOST_RUNS
 from telefine_assets.control.health_services import MODELS, SERVICES
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.log import LogLeaves
+from telefine_assets.ledger.spool import Spool
 from telefine_assets.ledger.turns import turn
 from telefine_assets.settings import load_settings
 from telefine_assets_tests.control.home import ROOT, SETTINGS, Home, command
+from telefine_assets_tests.ledger.spooling import batch, offer
 
-CHECKS = {each.name: each for each in (*SERVICES, *DAGSTER, MODELS)}
+CHECKS = {each.name: each for each in (*SERVICES, *DAGSTER, LOST_RUNS, ALERTS, MODELS)}
 ONE_PROGRAM = yaml.safe_load(SETTINGS)
 del ONE_PROGRAM["programs"]["slow"]
 
@@ -205,6 +210,20 @@ def test_who_holds_a_turn_is_told(found):
     assert found("turns").said == "nobody holds one"
 
 
+def test_traces_that_do_not_come_to_mlflow_are_named(found):
+    late_ms = time.time_ns() // 10**6 - 3_600_000
+    with closing(Ledger(load_settings().ledger.url)) as ledger:
+        spool = Spool(ledger)
+        assert found("spool").said == "0 wait for MLflow, which refuses 0"
+        spool.accept(batch(offer("a"), offer("b"), program="tickets"), late_ms)
+        finding = found("spool")
+        assert (finding.health, "telefine spool drain" in finding.cure) == (Health.BROKEN, True)
+        assert finding.said == "2 traces of tickets wait, and none was written for 900 seconds"
+        spool.drained("tickets", 0, {0: "MLflow was odd"}, time.time_ns() // 10**6)
+        assert found("spool").said == "1 wait for MLflow, which refuses 1; see `telefine spool refused`"
+        assert found("spool").health is Health.OK
+
+
 def test_a_full_disk_is_named(found, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 5 << 20}))
     assert (found("disk").health, "5 MiB" in found("disk").said) == (Health.BROKEN, True)
@@ -222,8 +241,10 @@ def test_what_init_writes_is_known_to_doctor_and_is_not_overwritten(tmp_path, te
         monkeypatch.delenv(name)
     new = tmp_path / "new"
     arguments = ("init", str(new), "-p", "triage", "--module", "telefine_assets_tests.programs.tickets:build")
-    assert telefine(*arguments, "--experiment", 'what "people" say', "--mlflow-uri", "sqlite:///of/ours.db")[0] == 0
+    said = ("--experiment", 'what "people" say', "--mlflow-uri", "sqlite:///of/ours.db")
+    code, out, _ = telefine(*arguments, *said, "--json")
     written = {path: path.read_bytes() for path in new.rglob("*") if path.is_file()}
+    assert (code, {*json.loads(out)["files"]}) == (0, {str(path) for path in written})
     assert (new / "telefine.yaml").stat().st_mode & 0o777 == 0o600
     monkeypatch.chdir(new)
     settings = load_settings()

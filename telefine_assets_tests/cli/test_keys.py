@@ -37,9 +37,9 @@ def test_a_key_is_made_listed_and_revoked(telefine, tmp_path):
     assert (code, key.key_id in out, "read, submit" in out, "good" in out) == (0, True, True, True)
     assert secret.split("_")[2] not in out
     assert "\x1b[2J" not in out
-    code, out, _ = telefine("revoke", key.key_id, "--reason", "it was in a log", "--by", "bob")
-    assert (code, "revoked" in out) == (0, True)
+    code, out, _ = telefine("revoke", key.key_id, "--reason", "it was in a log", "--by", "bob", "--json")
     (listed,) = json.loads(telefine("list", "--json")[1])
+    assert (code, json.loads(out)) == (0, listed)
     assert (listed["state"], "key" in listed) == ("revoked", False)
     rows = Audit(Ledger(f"sqlite:///{tmp_path}/.telefine/ledger.db")).rows()
     assert [(row.actor, row.details.get("reason")) for row in rows] == [("ann", None), ("bob", "it was in a log")]

@@ -239,8 +239,13 @@ def test_the_same_version_differs_in_nothing(telefine):
 
 
 def test_an_export_overwrites_nothing_without_being_told(telefine, listed, tmp_path):
-    code, _, errors = telefine("export", "champion", tmp_path / "out")
+    code, out, errors = telefine("export", "champion", tmp_path / "out", "--json")
     assert (code, errors) == (0, "")
+    assert json.loads(out) == {
+        "program": "tickets",
+        "version": listed.monday.digest,
+        "folder": str(tmp_path / "out"),
+    }
     assert (tmp_path / "out" / "program.json").read_bytes() == listed.monday.document
     code, _, errors = telefine("export", "candidate", tmp_path / "out")
     assert code == 1
@@ -264,10 +269,11 @@ def test_a_promotion_and_two_rollbacks_move_champion_and_alias_and_are_in_the_hi
     why = ("--reason", "slow since noon", "--by", "ann")
     served = []
     for command in (("promote", TUESDAY), ("rollback",), ("rollback",)):
-        code, out, errors = telefine(*command, *why)
+        code, out, errors = telefine(*command, *why, "--json")
         assert (code, errors) == (0, "")
         champion = shown(telefine, "champion")["version"]
-        assert champion in out
+        told = json.loads(out)
+        assert (told["program"], told["version"], told["reason"]) == ("tickets", champion, why[1])
         assert listed.alias() == champion
         served.append(champion)
     assert served == [listed.tuesday.digest, listed.monday.digest, listed.first.digest]

@@ -67,7 +67,8 @@ def test_a_schedule_is_turned_on_and_off_again(telefine, control):
     after = on()
     assert {*after} == {*before, "tickets_schedule"}
     assert 0 < after["tickets_schedule"] / 1000 - time.time() <= 86_400
-    assert telefine("schedule", "off", "tickets_schedule")[0] == 0
+    code, out, _ = telefine("schedule", "off", "tickets_schedule", "--json")
+    assert (code, json.loads(out)) == (0, {"name": "tickets_schedule", "kind": "schedule", "running": False})
     assert on() == before
     code, _, err = telefine("schedule", "on", "nothing")
     assert (code, "no such schedule or sensor" in err) == (1, True)

@@ -48,6 +48,8 @@ def test_a_range_is_made_day_by_day_and_a_failure_is_told(telefine):
     assert code == 0
     assert f"{FIRST}  traces: succeeded" in out
     assert f"{LAST}  traces: succeeded" in out
+    code, out, _ = telefine("run", "compiled_programs", "--day", LAST, "-p", "tickets", "--json")
+    assert (code, [each["status"] for each in json.loads(out)]) == (1, ["failed"])
     code, out, err = telefine("run", "compiled_programs", "--day", LAST, "-p", "tickets")
     assert code == 1
     assert f"{LAST}  compiled_programs: failed" in out
@@ -93,7 +95,9 @@ def test_a_run_whose_process_was_killed_is_named_and_can_be_ended(home, telefine
     assert control.orphans() == [run_id]
     (found,) = examine(load_settings(), [each for each in DAGSTER if each.name == "runs"])
     assert (found.health, found.cure) == (Health.BROKEN, f"telefine stop {run_id}")
-    assert telefine("stop", run_id)[:2] == (0, f"{run_id}: canceled\n")
+    code, out, _ = telefine("stop", run_id, "--json")
+    told = json.loads(out)
+    assert (code, told["run_id"], told["program"], told["status"]) == (0, run_id, "slow", "canceled")
     assert not control.orphans()
 
 

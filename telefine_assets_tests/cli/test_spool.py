@@ -1,6 +1,11 @@
 """``telefine spool``: what waits, how it comes to MLflow, and what MLflow does not take."""
 
+import gc
 import json
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -8,10 +13,12 @@ from dataclasses import replace
 
 import pytest
 
+from telefine_assets.cli import spool_following
 from telefine_assets.cli.main import main
-from telefine_assets.cli.spool import keep_draining
+from telefine_assets.cli.spool_following import keep_draining
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.spool import Spool
+from telefine_assets.ledger.turns import turn
 from telefine_assets.settings import load_settings
 from telefine_assets_tests.ledger.draining import submitted
 from telefine_assets_tests.ledger.spooling import batch
@@ -87,6 +94,8 @@ def test_traces_go_to_mlflow_and_the_lag_goes_down(telefine, ledger):
     assert (aside["program"], aside["position"]) == ("tickets", 1)
     assert aside["trace_id"] in telefine("refused")[1]
     assert telefine("replay", "-p", "tickets")[:2] == (0, "tickets: 0 written, 1 refused by MLflow\n")
+    code, out, _ = telefine("replay", "-p", "tickets", "--json")
+    assert (code, json.loads(out)) == (0, {"tickets": {"written": 0, "refused": 1}})
 
 
 def test_one_program_that_cannot_be_written_holds_no_other_up(telefine, ledger):
@@ -101,9 +110,7 @@ def test_one_program_that_cannot_be_written_holds_no_other_up(telefine, ledger):
 
 
 def test_what_comes_while_it_follows_is_written_too(settings, ledger, monkeypatch):
-    from telefine_assets.cli import spool as command
-
-    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(spool_following, "PAUSE_SECONDS", 0.05)
     said, stop = [], threading.Event()
     accept(ledger, submitted(0), program="refunds")
     follower = threading.Thread(target=keep_draining, args=(settings, ledger, stop, said.append))
@@ -118,3 +125,40 @@ def test_what_comes_while_it_follows_is_written_too(settings, ledger, monkeypatc
         follower.join()
     assert Spool(ledger).lag("tickets").waiting == 0
     assert any("no experiment 'refunds'" in each for each in said)
+
+
+def test_a_server_writes_what_was_handed_in_and_leaves_nothing_behind(settings, ledger):
+    accept(ledger, *(submitted(number) for number in range(3)))
+    command = [sys.executable, "-m", "telefine_assets.cli.main", "serve", "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 90
+        while Spool(ledger).lag("tickets").waiting and time.monotonic() < until:
+            time.sleep(0.1)
+        assert Spool(ledger).lag("tickets").waiting == 0
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=20) == 0
+        with turn(ledger, "spool", 1, lambda held: pytest.fail(held)):
+            pass
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def test_status_tells_what_waits_and_what_is_refused_only_where_something_does(settings, ledger, capsys, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(settings.home / "dagster"))
+
+    def status(*arguments):
+        with pytest.raises(SystemExit):
+            main(["status", *arguments])
+        assert gc.isenabled()
+        return capsys.readouterr().out
+
+    assert "wait for MLflow" not in status()
+    accept(ledger, submitted(1), submitted(2))
+    Spool(ledger).drained("tickets", 0, {0: "MLflow was odd"}, 1)
+    assert re.search(
+        r"1 traces wait for MLflow, the oldest for \d+ s; MLflow refuses 1: telefine spool refused", status()
+    )
+    told = {each["program"]: each["spool"] for each in json.loads(status("--json"))["programs"]}
+    assert (told["tickets"]["waiting"], told["tickets"]["refused"], told["refunds"]["waiting"]) == (1, 1, 0)

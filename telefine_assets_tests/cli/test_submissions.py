@@ -123,6 +123,29 @@ def test_what_does_not_hold_is_not_logged(home, telefine, signed):
     assert (code, "nobody logged" in err) == (1, True)
 
 
+def test_answers_are_to_be_had_as_json_with_the_code_of_what_does_not_hold(home, telefine, signed):
+    def ask(*arguments):
+        code, out, _ = telefine(*arguments, "--json")
+        return code, json.loads(out)
+
+    code, found = ask("check", signed, "inputs.json", "-p", "tickets")
+    assert (code, found["valid"], found["contributor"]) == (0, True, ADA.address)
+    code, refused = ask("check", signed, "other.json", "-p", "tickets")
+    assert (code, refused["valid"], refused["code"]) == (1, False, "bad_signature")
+    code, logged = ask("receive", signed, "inputs.json", "-p", "tickets")
+    assert (code, logged["position"], logged["traceDigest"]) == (0, 0, found["traceDigest"])
+    assert ask("receive", signed, "other.json", "-p", "tickets")[1]["code"] == "bad_signature"
+    receipts = telefine("receipt", ADA.address, "-p", "tickets")[1]
+    (home / "receipt.json").write_text(receipts)
+    key = ("--log-key", LocalKeySigner(KEY).address)
+    assert ask("verify", "receipt.json", "--deployment", "shop", *key) == (
+        0,
+        {"valid": True, "receipts": json.loads(receipts)},
+    )
+    code, refused = ask("verify", "receipt.json", "--deployment", "mine", *key)
+    assert (code, refused["valid"], refused["code"]) == (1, False, "wrong_log")
+
+
 @pytest.mark.parametrize(("content", "words"), [("[]", "JSON object"), ("{}", "lacks ticket"), ("{", "JSON object")])
 def test_inputs_that_are_none_are_named(home, telefine, content, words):
     (home / "inputs.json").write_text(content)

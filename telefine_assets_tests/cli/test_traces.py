@@ -177,4 +177,4 @@ def test_days_must_be_days(telefine):
 def test_a_day_that_is_not_stored_says_what_makes_it(telefine):
     code, _, errors = telefine("inspect", "2026-11-09")
     assert code == 1
-    assert "materialise it first" in errors
+    assert "make it first: telefine run " in errors

@@ -9,8 +9,8 @@ import pytest
 from telefine_assets.deltaone.breakdown import calibration
 from telefine_assets.deltaone.decision import decide, public_view
 from telefine_assets.deltaone.figures import forest_plot, power_curve, reliability_diagram
-from telefine_assets.deltaone.page import Forest, Mark
 from telefine_assets.deltaone.records import PPM, Rules
+from telefine_assets.pages.page import Forest, Mark
 
 from .rows import LOOSE, look, rows
 from .told import tickets

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from telefine_assets.deltaone.html import html
 from telefine_assets.deltaone.report import page_of
+from telefine_assets.pages.html import html
 
 from .rows import LOOSE
 from .told import no_look, story, tickets

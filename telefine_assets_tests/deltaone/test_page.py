@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from telefine_assets.deltaone.checklist import checklist
 from telefine_assets.deltaone.decision import PUBLIC_CODES, decide
-from telefine_assets.deltaone.html import html
-from telefine_assets.deltaone.markdown import markdown
-from telefine_assets.deltaone.page import Code, Examples, Facts, Forest, Picture, Table, named, quoted
 from telefine_assets.deltaone.records import PPM, Rules
 from telefine_assets.deltaone.report import page_of, rendered, reopened
+from telefine_assets.pages.html import html
+from telefine_assets.pages.markdown import markdown
+from telefine_assets.pages.page import Code, Examples, Facts, Forest, Picture, Table, named, quoted
 
 from .rows import LOOSE, look
 from .told import LOST, RULES, no_look, story, tickets

@@ -27,7 +27,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
         file = tmp_path / "telefine.yaml"
         settings = yaml.safe_load(file.read_text())
         settings["partitions"] = {"start": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(), "today": True}
-        settings["automation"] = {"run_timeout_minutes": 10}
+        settings["automation"] = {"run_timeout_minutes": 10, "follow_up": True}
         program = settings["programs"]["tickets"]
         program["compile"] |= {"min_train": 2, "min_validation": 1, "strategies": [{"strategy": "labeled_few_shot"}]}
         program["sensors"] = {"traces": {"enabled": True, "new_traces": ENOUGH, "every_minutes": 0.05}}
@@ -38,7 +38,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
         yield made
 
 
-def test_logged_traces_lead_to_a_compile_within_two_ticks(deployment: Deployment) -> None:
+def test_logged_traces_lead_to_a_compile_within_two_ticks_and_that_to_a_report(deployment: Deployment) -> None:
     daemon = deployment.start("dagster-daemon", "run", "-w", str(ROOT / "workspace.yaml"))
     try:
         logged = deployment.run(sys.executable, "-m", "telefine_assets_tests.e2e.logging_now", str(LOGGED))
@@ -49,6 +49,9 @@ def test_logged_traces_lead_to_a_compile_within_two_ticks(deployment: Deployment
             assert run.status == dg.DagsterRunStatus.SUCCESS
             assert run.tags["dagster/max_runtime"] == "600"
             told = _ticks(instance, at, run.run_id)
+            after = _ended(instance, dg.AssetKey(["tickets", "deltaone_reports"]))
+            assert after.tags["telefine/asked_by"] == "tickets_follow_up"
+            assert after.tags["dagster/partition"] == run.tags["dagster/partition"]
     finally:
         os.killpg(daemon.pid, signal.SIGTERM)
         output, _ = daemon.communicate(timeout=60)

@@ -73,6 +73,15 @@ def test_payments_and_escrow_sum_to_the_pool(deployment: Deployment) -> None:
     assert sum(amounts) == int(plan["pool"]) == 10**21 + 1
 
 
+def test_the_improvement_report_tells_of_it_all(deployment: Deployment) -> None:
+    shown = deployment.run("telefine", "improvement", "show", LAST, "--json")
+    assert shown.returncode == 0, shown.stdout
+    this = json.loads(shown.stdout[shown.stdout.index("{") :])["this"]
+    assert (this["certified"], this["looks"], this["traces"]) == ([LAST], 1, 240)
+    assert list(this["granted"].values()) == [str(10**21 + 1)]
+    assert this["cost"]["calls"] > 60 and this["cost"]["took_ms"] > 0
+
+
 def test_a_mistyped_wallet_gets_nothing_and_its_share_is_in_escrow(deployment: Deployment) -> None:
     weights = deployment.record("contributor_weights", LAST)["weights"]
     demos = deployment.record("compiled_programs", LAST)["demos"]
@@ -273,7 +282,7 @@ def test_a_day_whose_upstream_is_missing_fails_with_the_cure(deployment: Deploym
     empty = make_deployment(tmp_path / "empty", "http://127.0.0.1:9/v1")
     failed = empty.materialise(LAST, 'key:"tickets/cleaned_traces"')
     assert failed.returncode != 0
-    assert "materialise it first" in failed.stdout
+    assert "make it first: telefine run " in failed.stdout
 
 
 def test_records_copied_to_another_day_are_neither_attested_nor_paid(deployment: Deployment) -> None:

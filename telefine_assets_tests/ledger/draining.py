@@ -3,6 +3,7 @@
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.spool import Spool
 from telefine_assets.ledger.spool_records import Offer
+from telefine_assets.traces import mlflow_writing
 from telefine_assets.traces.mlflow_writing import MlflowWriter
 from telefine_assets.traces.spooling import Place, drain
 from telefine_assets.traces.submitted import SubmittedFeedback, SubmittedTrace, identity_of
@@ -41,3 +42,14 @@ class Stopping:
 def stop_half_way(url, uri):
     """Drain, and stop in the middle of it."""
     drain(Spool(Ledger(url)), PLACE, Stopping(uri), 1_000, 5)
+
+
+def stop_within_a_transaction(url, uri):
+    """Drain, and stop when all traces are begun and their spans are to follow."""
+
+    def stop(_):
+        say("half way")
+        told()
+
+    mlflow_writing._spans = stop
+    drain(Spool(Ledger(url)), PLACE, MlflowWriter(uri, EXPERIMENT), 1_000, 5)

@@ -102,15 +102,23 @@ def test_what_is_done_with_waits_no_more_and_what_is_refused_holds_nobody_up(spo
     assert spool.lag("tickets") == Lag(6, 6, 10, 0)
     spool.drained("tickets", 2, {1: "too odd"}, 20)
     assert waiting(spool) == [sha("3"), sha("4"), sha("5")]
-    assert spool.lag("tickets") == Lag(6, 3, 10, 1)
+    assert spool.lag("tickets") == Lag(6, 3, 10, 1, 20)
     [aside] = spool.refused("tickets")
     assert (aside.trace.identity, aside.reason, aside.at_ms) == (sha("1"), "too odd", 20)
     spool.drained("tickets", 5, {}, 30)
-    assert spool.lag("tickets") == Lag(6, 0, None, 1)
+    assert spool.lag("tickets") == Lag(6, 0, None, 1, 30)
     spool.replayed("tickets", [1], 40)
     spool.replayed("tickets", [1], 41)
-    assert (spool.refused("tickets"), spool.lag("tickets")) == ([], Lag(6, 0, None, 0))
+    assert (spool.refused("tickets"), spool.lag("tickets")) == ([], Lag(6, 0, None, 0, 30))
     assert spool.lag("refunds") == Lag(0, 0, None, 0)
+
+
+def test_only_what_waits_long_while_nothing_is_written_stands_still():
+    assert not Lag(9, 0, None, 0, 1).stands_still(10**9, 60)
+    assert not Lag(9, 5, 0, 0).stands_still(60_000, 60)
+    assert Lag(9, 5, 0, 0).stands_still(60_001, 60)
+    assert not Lag(9, 5, 0, 0, 30_000).stands_still(90_000, 60)
+    assert Lag(9, 5, 0, 0, 30_000).stands_still(90_001, 60)
 
 
 def test_marks_that_come_late_or_twice_change_nothing(spool):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from telefine_assets.ledger.spool import Spool
-from telefine_assets.ledger.spool_records import Lag
+from telefine_assets.ledger.spool_records import Lag, SpooledTrace
 from telefine_assets.traces import spooling
 from telefine_assets.traces.mlflow_writing import MlflowWriter, TraceWriteError
-from telefine_assets.traces.spooling import drain, replay, trace_id_of
+from telefine_assets.traces.spooling import drain, mlflow_trace, replay, trace_id_of
 from telefine_assets_tests.ledger.draining import PLACE, submitted
 from telefine_assets_tests.ledger.spooling import batch
 from telefine_assets_tests.ledger.workers import workers
@@ -58,7 +58,39 @@ def test_a_process_that_is_killed_while_it_drains_loses_and_doubles_nothing(spoo
     done = drain(spool, PLACE, writer, 1_000, 5)
     assert (done.written, done.refused) == (30, {})
     assert in_mlflow(mlflow_uri) == dict.fromkeys(ids, ("OK", 1, 2))
-    assert spool.lag("tickets") == Lag(30, 0, None, 0)
+    assert spool.lag("tickets") == Lag(30, 0, None, 0, 5)
+
+
+def test_a_process_that_is_killed_within_a_transaction_leaves_nothing_of_it(spool, url, writer, mlflow_uri):
+    ids = accept(spool, *(submitted(number) for number in range(5)))
+    worker_of = ("elsewhere", "telefine_assets_tests.ledger.draining", "stop_within_a_transaction", url, mlflow_uri)
+    with workers(worker_of) as [worker]:
+        assert worker.heard() == "half way"
+        worker.process.kill()
+        worker.process.wait()
+    assert in_mlflow(mlflow_uri) == {}
+    assert drain(spool, PLACE, writer, 1_000, 5).written == 5
+    assert in_mlflow(mlflow_uri) == dict.fromkeys(ids, ("OK", 1, 2))
+
+
+def test_what_mlflow_refuses_takes_nothing_of_the_others_back(writer, mlflow_uri):
+    good, bad = (mlflow_trace(row(number), PLACE) for number in (1, 2))
+    said = writer.write([good, replace(bad, tags={"x" * 10_000: "y"}, metadata={"x" * 10_000: "y"}, span={})])
+    assert list(said) == [bad.trace_id]
+    assert in_mlflow(mlflow_uri) == {good.trace_id: ("OK", 1, 2)}
+
+
+def test_a_trace_that_was_begun_before_takes_nothing_of_the_others_back(writer, mlflow_uri):
+    new, begun = (mlflow_trace(row(number), PLACE) for number in (1, 2))
+    writer._begin(begun)
+    assert writer.write([new, begun]) == {}
+    assert in_mlflow(mlflow_uri) == {new.trace_id: ("OK", 1, 2), begun.trace_id: ("OK", 1, 2)}
+
+
+def row(number):
+    """A row of the spool."""
+    offered = submitted(number)
+    return SpooledTrace(number, offered.identity, "ada", 1_795_000_000_000, offered.body)
 
 
 def test_a_budget_is_kept_and_batches_are_marked_one_by_one(spool, writer, mlflow_uri, monkeypatch):
@@ -80,7 +112,7 @@ def test_a_bad_row_is_put_aside_and_the_rest_goes_on(spool, writer, mlflow_uri):
     assert [(each.trace.position, each.reason) for each in spool.refused("tickets")] == list(done.refused.items())
     assert "no trace" in done.refused[1]
     assert replay(spool, PLACE, writer, 6).written == 0
-    assert spool.lag("tickets") == Lag(3, 0, None, 1)
+    assert spool.lag("tickets") == Lag(3, 0, None, 1, 5)
 
 
 def test_what_was_put_aside_is_written_when_mlflow_takes_it(spool, writer, mlflow_uri):

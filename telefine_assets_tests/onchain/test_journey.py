@@ -60,6 +60,28 @@ def test_what_is_wanted_already_is_not_sent_again(home, chain):
         assert (code, "nothing to send" in out, home.sent()) == (0, True, before)
 
 
+def test_each_step_is_told_as_json(home, chain):
+    def ask(*arguments):
+        code, out, err = chain(*arguments, "--json")
+        return code, json.loads(out) if out else None, err
+
+    code, found, _ = ask("anchor", home.uid)
+    assert (code, found["transaction"], found["dry_run"]["from"], home.sent()) == (0, None, home.sender, 0)
+    assert int(found["dry_run"]["likely_cost"]) <= int(found["dry_run"]["most_cost"])
+    code, found, err = ask("anchor", home.uid, "--send")
+    assert (code, found, "--yes" in err, home.sent()) == (1, None, True, 0)
+    code, found, err = ask("anchor", home.uid, "--send", "--yes")
+    (receipt,) = home.receipts()
+    assert (code, found["transaction"], "is anchored since" in found["standing"]) == (0, receipt["transaction"], True)
+    assert f"sent: {receipt['transaction']}" in err
+    assert ask("anchor", home.uid, "--send", "--yes")[1] == found | {"transaction": None, "receipt": None}
+    code, found, _ = ask("status")
+    anchored = {each["uid"]: each["anchored"] is not None for each in found["attestations"]}
+    assert (code, len(anchored), anchored[home.uid]) == (0, 2, True)
+    owed = {name: found["distributor"][name] for name in ("claimed", "owed", "held", "epoch")}
+    assert owed == {"claimed": "0", "owed": str(ALICES), "held": str(10 * POOL), "epoch": 0}
+
+
 def test_a_distributor_that_holds_too_little_is_named(home, chain, monkeypatch):
     empty = home.evm.deploy("distributor", home.token.address, home.sender)
     monkeypatch.setenv("TELEFINE_CHAIN__DISTRIBUTORS", json.dumps({"triage": empty.address}))

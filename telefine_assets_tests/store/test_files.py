@@ -41,6 +41,15 @@ def test_a_file_that_was_never_written_is_none(files):
     assert (files.read("a/none"), files.exists("a/none"), files.names("a")) == (None, False, [])
 
 
+def test_sizes_are_those_of_all_finished_files_below_a_folder(files):
+    for name, content in (("a/b/c", b"123"), ("a/d", b""), ("z", b"1")):
+        files.write(name, content)
+    files.write("a/cut-off.part", b"half")
+    assert files.sizes("a") == {"a/b/c": 3, "a/d": 0}
+    assert files.sizes("") == {"a/b/c": 3, "a/d": 0, "z": 1}
+    assert files.sizes("nowhere") == {}
+
+
 def test_writing_again_replaces_the_whole_file(files):
     files.write("a", b"long content")
     files.write("a", b"short")

@@ -28,7 +28,11 @@ def test_the_same_record_has_the_same_digest_whatever_the_order_of_its_keys(reco
 
 def test_a_stage_that_has_not_run_has_no_record(records):
     assert records.find("tickets", "attestations", DAY) is None
-    with pytest.raises(MissingPartition, match=f"tickets/attestations has no record for {DAY}; materialise it first"):
+    said = (
+        f"tickets/attestations has no record for {DAY}; make it first: "
+        f"telefine run attestations --program tickets --day {DAY}"
+    )
+    with pytest.raises(MissingPartition, match=f"^{said}$"):
         records.read("tickets", "attestations", DAY)
 
 

@@ -83,5 +83,5 @@ def test_columns_can_be_chosen_and_a_missing_day_says_what_to_do(tmp_path):
     store = TableStore(Files(str(tmp_path)))
     store.write_batches("p", "t", "2026-11-01", batches(["a", "b"], []), SCHEMA)
     assert [batch.schema.names for batch in store.batches("p", "t", "2026-11-01", ["number"])] == [["number"]]
-    with pytest.raises(MissingPartition, match="materialise it first"):
+    with pytest.raises(MissingPartition, match="make it first: telefine run t "):
         list(store.batches("p", "t", "2026-11-02"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from telefine_assets.deltaone.page import Code, Page
+from telefine_assets.pages.page import Code, Page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def html(page: Page) -> bytes:
     """Write a page as UTF-8 HTML. The same page gives the same bytes."""
-    return _templates().get_template("report.html.j2").render(page=page).encode()
+    return rendered("page.html.j2", page=page)
+
+
+def rendered(template: str, **values: Any) -> bytes:
+    """Write what a template makes of ``values`` as UTF-8; every text in them is escaped."""
+    return _templates().get_template(template).render(**values).encode()
 
 
 @cache
@@ -22,7 +27,7 @@ def _templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
-        loader=PackageLoader("telefine_assets.deltaone"),
+        loader=PackageLoader("telefine_assets.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,11 +7,10 @@ that neither can become markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from telefine_assets.deltaone import wording
-from telefine_assets.deltaone.page import (
+from telefine_assets.pages import numbers
+from telefine_assets.pages.page import (
     Bars,
     Block,
     Code,
@@ -25,26 +24,17 @@ from telefine_assets.deltaone.page import (
     Prose,
     Section,
     Table,
-    quoted,
 )
-
-_DIGITS, _CELL = 12, 120
 
 
 def markdown(page: Page) -> str:
     """Write a page as Markdown, ending with a newline. Pictures, and lists given in full, are in the HTML only."""
-    blocks = [f"# DeltaOne: {_plain(page.program)}", f"**{page.verdict}.** {_plain(page.sentence)}"]
+    blocks = [f"# {page.kind}: {_plain(page.program)}", f"**{page.verdict}.** {_plain(page.sentence)}"]
     if page.grade:
         blocks.append(_plain(page.grade))
     for section in page.sections:
         blocks += _section(section)
     return "\n\n".join(blocks) + "\n"
-
-
-def item_cells(item: Mapping[str, Any]) -> tuple[str, ...]:
-    """A regressed item of a record for a row of a table: digest, question, label, both answers."""
-    texts = (item[name] for name in ("inputs", "label", "baseline_output", "candidate_output"))
-    return (item["item"][:_DIGITS], *(code_span(quoted(text, _CELL)) for text in texts))
 
 
 def _section(section: Section) -> list[str]:
@@ -62,8 +52,8 @@ def _block(block: Block) -> str:
         case Forest(marks):
             rows = tuple((mark.name, _interval(mark.lower_ppm, mark.upper_ppm), mark.text) for mark in marks)
             return _table(("", "Interval", "Gain"), rows)
-        case Bars(rows):
-            return _table(("If the candidate is", "it is found"), [(name, text) for name, _, text in rows])
+        case Bars(rows, columns):
+            return _table(columns, [(name, text) for name, _, text in rows])
         case Examples():
             return _examples(block)
         case Picture():
@@ -71,7 +61,7 @@ def _block(block: Block) -> str:
 
 
 def _interval(lower: int | None, upper: int | None) -> str:
-    return "" if lower is None or upper is None else wording.interval(lower, upper)
+    return "" if lower is None or upper is None else numbers.interval(lower, upper)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.deltaone.wording import whole_points
+from telefine_assets.pages.numbers import whole_points
 
 LONGEST = 400
 """Characters after which a quoted text is cut."""
@@ -112,9 +112,10 @@ class Forest:
 
 @dataclass(frozen=True)
 class Bars:
-    """Shares as bars: what, how much in ppm, and in words."""
+    """Shares as bars: what, how much in ppm, and in words; ``columns`` name the first and the last in a table."""
 
     rows: tuple[tuple[str, int, str], ...]
+    columns: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,12 @@ class Examples:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG for light and one for dark surroundings, with words for who sees neither."""
+    """A PNG for light and one for dark surroundings, with words for who sees neither; ``wide`` ones fill the page."""
 
     light: bytes
     dark: bytes
     alt: str
+    wide: bool = False
 
 
 Block = Prose | Facts | Table | Forest | Bars | Examples | Picture
@@ -170,10 +172,11 @@ class Number:
 class Page:
     """A report.
 
-    ``verdict`` is ``Reached``, ``Not reached`` or ``No look``; ``mood`` the same as
-    ``good``, ``open`` or ``none``.
+    ``kind`` says of what, such as ``DeltaOne``; ``verdict`` what came of it, in two
+    words, and ``mood`` the same as ``good``, ``open`` or ``none``.
     """
 
+    kind: str
     program: str
     verdict: str
     mood: str

@@ -1,0 +1,225 @@
+"""``telefine backup`` and ``telefine restore``: everything that a deployment keeps, copied and put back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from getpass import getuser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telefine_assets.cli.shared import AsJson, tell
+from telefine_assets.errors import TelefineError
+
+if TYPE_CHECKING:
+    from telefine_assets.keeping.manifest import Manifest
+    from telefine_assets.keeping.places import Places, Track
+    from telefine_assets.keeping.vault import Vault
+    from telefine_assets.settings import Settings
+
+
+class Part(StrEnum):
+    """What can be left out."""
+
+    MLFLOW = "mlflow"
+    DAGSTER = "dagster"
+
+
+Without = Annotated[
+    list[Part] | None, typer.Option("--without", help="Leave this out, because it is backed up elsewhere; repeatable.")
+]
+Proxied = Annotated[
+    str | None,
+    typer.Option("--mlflow-artifacts", help="Where the MLflow server keeps files: its --artifacts-destination."),
+]
+By = Annotated[str | None, typer.Option("--by", help="Who does it, for the audit log; by default, the system's user.")]
+
+_LEFT_OUT = (
+    "not in it: telefine.yaml and dagster.yaml (the key of the split is in the first), keystores and their passwords, "
+    "TELEFINE_* variables; keep them somewhere else"
+)
+
+
+def backup(
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="A folder, or any fsspec URI (s3://...).")],
+    without: Without = None,
+    mlflow_artifacts: Proxied = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Remove all backups there but the newest so many.")
+    ] = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy ledger, store, evidence, MLflow and Dagster while they are in use.
+
+    What is in DEST already is not copied again. A backup is one only when its
+    manifest is there, which is written last: one that was cut off does no harm,
+    and what it copied is of use to the next. No keys and no passwords are in it.
+
+    Example: telefine backup s3://my-bucket/telefine --keep 30
+    """
+    from telefine_assets.cli.attest_shared import audit_entry, ledger_of
+    from telefine_assets.keeping.backing_up import TURN, Head, back_up
+    from telefine_assets.keeping.vault import Vault
+    from telefine_assets.ledger.audit import Audit
+    from telefine_assets.ledger.schema import SCHEMA_VERSION
+    from telefine_assets.ledger.turns import turn
+    from telefine_assets.settings import load_settings
+
+    settings = load_settings()
+    places, ledger = _places(settings, without or [], mlflow_artifacts), ledger_of(settings)
+    audit = Audit(ledger)
+    with interruptible("nothing was made of it; run it again to go on"), turn(ledger, TURN, 1, _said):
+        vault, now = Vault(destination), datetime.now(UTC)
+        vault.require_own(settings.deployment)
+        made = back_up(places, vault, Head(SCHEMA_VERSION, audit.newest()), f"{now:%Y%m%dT%H%M%S%fZ}", progress())
+        manifest = made.manifest
+        details: dict[str, object] = {
+            "backup": manifest.label,
+            "files": len(manifest.files),
+            "bytes": str(manifest.size),
+        }
+        pruned = [] if keep is None else vault.prune(keep)
+        details |= {"pruned": pruned}
+        audit.append(audit_entry(by or _user(), "backed up", settings.deployment, **details), now)
+    said = f"backup {manifest.label}: {len(manifest.files)} files, {manifest.size} bytes, in {vault.shown}"
+    tell(as_json, details | {"damaged": made.damaged}, (said, _LEFT_OUT))
+    if made.damaged:
+        raise TelefineError(
+            f"{len(made.damaged)} files of evidence are damaged in the store itself, {made.damaged[0]} for one: "
+            "put them back from an older backup"
+        )
+
+
+def restore(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Where `telefine backup` wrote.")],
+    label: Annotated[
+        str | None, typer.Option("--backup", help="Which one, by the beginning of its name; the newest by default.")
+    ] = None,
+    check_only: Annotated[bool, typer.Option("--check", help="Only verify the backup; nothing is restored.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in place of what is there.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    without: Without = None,
+    mlflow_artifacts: Proxied = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back, and verify the audit log, the log and every attestation.
+
+    Every file of the backup is verified before anything is touched. A restore
+    that was cut off goes on when it is run again. Stop everything that works
+    with the deployment first.
+
+    Example: telefine restore s3://my-bucket/telefine --check
+    """
+    from telefine_assets.keeping.restoring import check, require_fitting, under_way
+    from telefine_assets.keeping.vault import Vault
+    from telefine_assets.ledger.schema import SCHEMA_VERSION
+    from telefine_assets.settings import load_settings
+
+    settings = load_settings()
+    places, vault, track = _places(settings, without or [], mlflow_artifacts), Vault(source), progress()
+    manifest = vault.manifest(label)
+    require_fitting(manifest, places, SCHEMA_VERSION)
+    if check_only:
+        check(vault, manifest, track)
+        facts = {"backup": manifest.label, "files": len(manifest.files), "bytes": str(manifest.size)}
+        tell(as_json, facts, [f"backup {manifest.label} is whole: {facts['files']} files, {facts['bytes']} bytes"])
+        return
+    with interruptible("run it again to go on"), under_way(settings.home, manifest) as goes_on:
+        if not goes_on:
+            _require_room(manifest, places, replace, yes, as_json)
+        check(vault, manifest, track)
+        _restore(settings, manifest, places, vault, by or _user(), as_json)
+
+
+def _restore(settings: Settings, manifest: Manifest, places: Places, vault: Vault, by: str, as_json: bool) -> None:
+    from contextlib import closing
+
+    from telefine_assets.cli.attest_shared import audit_entry, ledger_of, trust_of
+    from telefine_assets.keeping.proving import prove
+    from telefine_assets.keeping.restoring import begin, restore
+    from telefine_assets.ledger.audit import Audit
+
+    begin(settings.home, manifest)
+    restore(vault, manifest, places, progress())
+    with closing(ledger_of(settings)) as ledger:
+        proven = prove(ledger, trust_of(settings, ledger), places.files, progress(), manifest.audit)
+        Audit(ledger).append(audit_entry(by, "restored", settings.deployment, backup=manifest.label), datetime.now(UTC))
+    said = (
+        f"restored: backup {manifest.label}, {len(manifest.files)} files, {manifest.size} bytes",
+        f"verified: {proven.audit_rows} rows of the audit log, {proven.leaves} leaves of the log, "
+        f"{proven.attestations} attestations, the claims of {proven.payouts} payouts",
+        *([f"{proven.distrusted} attestations more are of leaked keys"] if proven.distrusted else []),
+    )
+    tell(as_json, {"backup": manifest.label} | asdict(proven), said)
+    for problem in proven.problems:
+        typer.echo(f"does not verify: {problem}", err=True)
+    if proven.problems:
+        raise typer.Exit(1)
+
+
+def _require_room(manifest: Manifest, places: Places, replace: bool, yes: bool, as_json: bool) -> None:
+    from telefine_assets.cli.attest_shared import asked
+    from telefine_assets.keeping.restoring import occupied
+
+    found = occupied(manifest, places)
+    if found and not replace:
+        raise TelefineError(
+            f"there is something already: {', '.join(found)}; move it away, or put the backup in its place "
+            "with --replace"
+        )
+    if found:
+        asked(f"Replace what is in {', '.join(found)} by the backup of {manifest.at}?", yes, as_json)
+
+
+def _places(settings: Settings, without: list[Part], proxied: str | None) -> Places:
+    from telefine_assets.control.instance import dagster_home
+    from telefine_assets.keeping.places import Places
+
+    return Places(
+        settings.deployment,
+        settings.ledger.url,
+        settings.store.uri,
+        None if Part.MLFLOW in without else settings.mlflow.tracking_uri,
+        None if Part.DAGSTER in without else dagster_home(settings),
+        proxied,
+        dict(os.environ),
+    )
+
+
+def progress() -> Track:
+    """A bar for people who look at the terminal; what is printed for programs stays as it is."""
+    from functools import partial
+
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return partial(track, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _user() -> str:
+    """The system's user, who has no name in some containers."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def _said(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def interruptible(then: str) -> Iterator[None]:
+    """Say what an interruption leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise TelefineError(f"interrupted; {then}") from None

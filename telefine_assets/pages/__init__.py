@@ -1,0 +1,1 @@
+"""Pages for people: what stands on one, and how it becomes HTML, Markdown and pictures."""
