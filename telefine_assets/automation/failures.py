@@ -25,9 +25,11 @@ TRANSIENT_ERRORS = frozenset(
         "ConnectionResetError",
         "BrokenPipeError",
         "TimeoutError",
+        "DagsterExecutionInterruptedError",
     }
 )
-"""Names of errors of the infrastructure: the model, MLflow or a database cannot be reached, or is locked."""
+"""Names of errors of the infrastructure: the model, MLflow or a database cannot be reached, or is locked, or what runs
+runs was stopped."""
 _OF_A_CHECK = "DagsterAssetCheckFailedError"
 _TOO_LONG = "Exceeded maximum runtime"
 _NEVER_STARTED_RIGHT = "JOB_INITIALIZATION_FAILURE"
@@ -59,15 +61,16 @@ def classify(errors: Sequence[Sequence[tuple[str, str]]], reason: str | None, me
         reason: Dagster's own word for why the run failed, if it has one.
         message: what Dagster says of the run as a whole.
     """
+    if _TOO_LONG in message:
+        # Before the steps' errors: whoever was interrupted for it only says that he was.
+        cure = "raise automation.run_timeout_minutes; what a model answered is not asked again"
+        return Failure("permanent", f"{message}; {cure}")
     if errors:
         kinds = [{name for name, _ in chain} for chain in errors]
         # Several steps may fail, and one that will fail again is enough to do so.
         transient = all(names & TRANSIENT_ERRORS for names in kinds)
         name, said = next((chain[-1] for chain in errors if chain[-1][0] != _OF_A_CHECK), errors[0][-1])
         return Failure("transient" if transient else "permanent", f"{name}: {' '.join(said.split())}")
-    if _TOO_LONG in message:
-        cure = "raise automation.run_timeout_minutes; what a model answered is not asked again"
-        return Failure("permanent", f"{message}; {cure}")
     if reason == _NEVER_STARTED_RIGHT:
         return Failure("permanent", message)
     return Failure("transient", message or "the run's process died")

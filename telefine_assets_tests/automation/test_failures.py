@@ -14,6 +14,7 @@ from telefine_assets.settings_automation import AutomationSettings
 
 UNREACHABLE = [("DagsterExecutionStepExecutionError", "Error"), ("Unreachable", "no answer")]
 WRONG = [("DagsterExecutionStepExecutionError", "Error"), ("CleaningError", "no such field")]
+INTERRUPTED = [("DagsterExecutionInterruptedError", "")]
 DAY = "2026-11-02"
 
 
@@ -27,6 +28,8 @@ DAY = "2026-11-02"
         ([], "UNKNOWN", "", "transient"),
         ([], "JOB_INITIALIZATION_FAILURE", "no such resource", "permanent"),
         ([], None, "Exceeded maximum runtime of 60 seconds", "permanent"),
+        ([INTERRUPTED], None, "Exceeded maximum runtime of 60 seconds", "permanent"),
+        ([INTERRUPTED], "STEP_FAILURE", "", "transient"),
     ],
 )
 def test_only_faults_of_the_infrastructure_are_transient(errors, reason, message, kind):
