@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,7 +126,8 @@ def _answer(status: int, retry_after: str) -> Answer:
         return Answer(True)
     if 300 <= status < 400:
         return Answer(False, f"answered {status}: redirects are not followed; set the address that it leads to")
-    wait = min(int(retry_after), _LONGEST_WAIT_SECONDS) if retry_after.isascii() and retry_after.isdigit() else 0
+    # Whatever else stands there, a date among others, is as good as nothing.
+    wait = min(int(retry_after), _LONGEST_WAIT_SECONDS) if re.fullmatch("[0-9]{1,9}", retry_after) else 0
     return Answer(False, f"answered {status}", final=status == _GONE, wait_seconds=wait)
 
 
@@ -151,13 +153,18 @@ class AppriseChannel:
         alert, sender = raised.alert, apprise.Apprise(services=[service])
         with _hushed():
             sent = sender.notify(
-                title=alert.subject,
-                body=alert.text,
+                title=_unaddressed(alert.subject),
+                body=_unaddressed(alert.text),
                 notify_type=kinds[alert.severity],
                 body_format=apprise.NotifyFormat.TEXT,
                 timeout=self.seconds,
             )
         return Answer(True) if sent else Answer(False, f"the service did not take it within {self.seconds:g} seconds")
+
+
+def _unaddressed(text: str) -> str:
+    """The text without calls upon people: an alert quotes strangers, and chats ring for ``@everyone``."""
+    return text.replace("@", "@\N{ZERO WIDTH SPACE}")
 
 
 def apprise_service(url: str) -> NotifyBase | None:

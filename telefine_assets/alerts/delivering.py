@@ -107,4 +107,7 @@ def _attempt(outbox: Outbox, channel: Channel | None, begun: Delivery, at_ms: in
     raised = outbox.find(begun.key)
     if channel is None or raised is None:
         return Answer(False, "the settings have no such channel any more", final=True)
-    return channel.send(raised, at_ms)
+    try:
+        return channel.send(raised, at_ms)
+    except Exception as error:  # noqa: BLE001 - one channel's fault must not keep the others waiting; text may be secret
+        return Answer(False, f"cannot be sent ({type(error).__name__})")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from telefine_assets.alerts.channels import AppriseChannel, WebhookChannel, webhook_body
-from telefine_assets.alerts.records import Alert
+from telefine_assets.alerts.records import Alert, Raised
 from telefine_assets_tests.alerts.examples import NOW, champion, raised
 from telefine_assets_tests.alerts.receiver import SECRET
 
@@ -50,7 +50,8 @@ def test_every_attempt_says_the_same_and_another_deployment_has_other_ids(receiv
     ("status", "headers", "said", "final", "wait"),
     [
         (429, {"retry-after": "120"}, "answered 429", False, 120),
-        (503, {"retry-after": "9" * 30}, "answered 503", False, 86_400),
+        (503, {"retry-after": "9" * 9}, "answered 503", False, 86_400),
+        (503, {"retry-after": "9" * 5_000}, "answered 503", False, 0),
         (503, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, "answered 503", False, 0),
         (500, {}, "answered 500", False, 0),
         (404, {}, "answered 404", False, 0),
@@ -99,6 +100,14 @@ def test_apprise_brings_the_text_to_its_service(receiver):
     )
     receiver.status = 500
     assert "did not take it" in by_apprise(receiver).send(raised(), NOW).reason
+
+
+def test_nobody_is_called_upon_by_what_a_stranger_wrote(receiver):
+    quoted = Raised(champion(reason="a trace says @everyone, look here"), NOW)
+    assert by_apprise(receiver).send(quoted, NOW).delivered
+    told = json.loads(receiver.got[0][1])["message"]
+    assert "@everyone" not in told
+    assert "everyone, look here" in told
 
 
 def test_an_address_that_apprise_does_not_know_is_not_tried_again():

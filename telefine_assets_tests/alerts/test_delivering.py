@@ -85,6 +85,25 @@ def test_what_fails_is_tried_again_later_and_at_last_given_up_and_listed(book, c
     assert (dead.key, dead.channel, dead.attempt, dead.reason) == (champion().key, "ops", 4, "answered 500")
 
 
+class Broken:
+    """A channel with a defect of its own, whose message holds a secret."""
+
+    def send(self, raised, at_ms):
+        raise ImportError("socks5://a-secret")
+
+
+def test_a_channel_with_a_defect_keeps_no_other_waiting_and_is_given_up(book, clock):
+    for number in range(3):
+        book.record(champion(number), ["broken", "chat"], NOW)
+    chat = Scripted()
+    found = deliver(book, clock, broken=Broken(), chat=chat)
+    assert (len(chat.got), found.failures) == (3, ("broken: cannot be sent (ImportError)",) * 3)
+    for _ in range(10):
+        clock.now += 10_000
+        deliver(book, clock, broken=Broken(), chat=chat)
+    assert len(book.dead()) == 3
+
+
 def test_a_dead_letter_is_replayed_by_hand_with_new_patience_and_audited(book, clock, ledger):
     book.record(champion(), ["ops"], NOW)
     ops = Scripted(*[Answer(False, "answered 410", final=True)] * 2)

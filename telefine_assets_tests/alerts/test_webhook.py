@@ -56,6 +56,15 @@ def test_a_request_that_was_changed_is_not_believed(change, said):
         verify(SECRET, {name: value for name, value in headers.items() if value is not None}, BODY, AT)
 
 
+def test_no_other_part_of_what_was_signed_passes_for_the_time_and_the_body():
+    body = b'{"where":"' + f".{AT}.[1] x".encode() + b'"}'
+    headers = signed(keys_of(SECRET), MESSAGE, AT - 10_000, body)
+    cut = body.index(b".")
+    moved = headers | {ID: f"{MESSAGE}.{AT - 10_000}." + body[:cut].decode(), TIMESTAMP: str(AT)}
+    with pytest.raises(WebhookError, match="none of ours"):
+        verify(SECRET, moved, b"[1] x" + b'"}', AT)
+
+
 def test_another_body_or_secret_is_not_believed():
     headers = signed(keys_of(SECRET), MESSAGE, AT, BODY)
     for secret, body in ((SECRET, BODY + b" "), (OTHER, BODY)):
