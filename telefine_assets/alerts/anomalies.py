@@ -17,7 +17,8 @@ moves when a few of those days were odd themselves.
   that was always zero has one too.
 - **Volumes** are compared on the scale of logarithms: half and twice are equally far.
 - **Small matters.** A change below a least one is not told, however sure it is.
-- **Streaks.** A day as odd as the day before, to the same side, is not told again.
+- **Streaks.** A day that is odd to the same side as the day before is not told again, unless
+  it is much worse: half of what was ordinary, and twice as far beyond it.
 
 Values and bounds are integers, rates in parts per million. Simulated on 30 weeks of
 days (Poisson counts, normal and log-normal days, a weekly pattern, 30 to 3,000
@@ -123,8 +124,20 @@ def _new(days: Mapping[str, Day], day: str, rules: Rules) -> Iterator[Odd]:
     for measure in Measure:
         found = _odd(days, day, measure, rules)
         earlier = _odd(days, before, measure, rules) if found else None
-        if found and not (earlier and (earlier.value > earlier.usual) == (found.value > found.usual)):
+        if found and not (earlier and _lasts(earlier, found)):
             yield found
+
+
+def _lasts(earlier: Odd, found: Odd) -> bool:
+    """Whether a day is odd as the day before it was, to the same side and not much worse: an outage is no dip."""
+    if (earlier.value > earlier.usual) != (found.value > found.usual):
+        return False
+    width = found.usual - found.low if found.value < found.low else found.high - found.usual
+    return 2 * _beyond(found) <= 4 * _beyond(earlier) + width
+
+
+def _beyond(odd: Odd) -> int:
+    return odd.low - odd.value if odd.value < odd.low else odd.value - odd.high
 
 
 def _odd(days: Mapping[str, Day], day: str, measure: Measure, rules: Rules) -> Odd | None:

@@ -134,14 +134,14 @@ class FailedCheck:
 
 
 def check_failed(failed: FailedCheck) -> Alert:
-    """A check did not hold. Told at most once a day for each check, so that a range of days is one alert."""
+    """A check did not hold. Told once a day for each check, blocking or not, so that a range is one alert."""
     more = len(failed.problems) - _NAMED
     found = [*failed.problems[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
     follows = "What comes after it was not made." if failed.blocking else "What comes after it was made all the same."
     return alert(
         Kind.CHECK_FAILED,
         failed.program,
-        f"{failed.stage}:{failed.check}:{failed.day}",
+        f"{failed.stage}:{failed.check}:{'blocking' if failed.blocking else 'warning'}:{failed.day}",
         Severity.ERROR if failed.blocking else Severity.WARNING,
         f"{failed.program}: {failed.stage}: {failed.check.replace('_', ' ')}: no",
         what=f"The check {failed.check} of {failed.stage} did not hold for {_span(failed.days)}. {follows}\n"
@@ -262,13 +262,13 @@ def odd_day(program: str, odd: Odd) -> Alert:
     return alert(
         Kind.ANOMALY,
         program,
-        f"{odd.measure}:{odd.day}",
+        f"{odd.measure}:{odd.day}:{'high' if odd.value > odd.usual else 'low'}",
         Severity.WARNING,
         f"{program}: {value} {said} on {odd.day}",
         what=f"{value} {said} on {odd.day}; beside {beside} before, {usual} was usual and {low} to {high} would not "
         "have been odd.",
         where=f"`telefine traces stats --program {program} --from {odd.day} --to {odd.day}`.",
-        cure=f"{ask} If all is well, do nothing: it is not told again while it lasts.",
+        cure=f"{ask} If all is well, do nothing: it is not told again while it lasts and grows no worse.",
     )
 
 

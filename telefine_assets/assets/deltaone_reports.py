@@ -67,8 +67,6 @@ def build(line: Line) -> dg.AssetsDefinition:
                 **pictures,
                 "result": dg.MetadataValue.json(report.record["public"]),
                 "older_rows_left_out": window.older,
-                "lm_calls": models.lm.spent.calls,
-                "lm_calls_remembered": models.lm.spent.remembered,
                 "mlflow_run": metadata.link(run.url, run.run_id),
             },
         )

@@ -25,6 +25,7 @@ from telefine_assets.assets.line import Line
 from telefine_assets.automation.failure_sensors import days_of, failed_run_alert, failure_of
 from telefine_assets.automation.tags import PROGRAM
 from telefine_assets.control.automation import owner_of
+from telefine_assets.improvement.scores import scores_of
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.news import News
 from telefine_assets.partitions import day_of
@@ -160,6 +161,7 @@ def odd_days(line: Line, days: Iterable[str], store: StoreResource, settings: An
 
 def _facts(program: str, day: str, store: StoreResource) -> Day:
     report = store.records.read(program, _STAGE, day)
-    scores = store.tables.columns(program, _STAGE, day, ["score_ppm"])["score_ppm"].drop_null().to_pylist()
-    mean = sum(scores) // len(scores) if scores else PPM
-    return Day(report["traces_in"], sum(report["dropped"].values()), len(scores), mean)
+    # Nothing that is held out is in any score that people see.
+    scores = scores_of(store.tables.columns(program, _STAGE, day, ["score_ppm", "split"]))
+    mean = scores.total // scores.n if scores.n else PPM
+    return Day(report["traces_in"], sum(report["dropped"].values()), scores.n, mean)

@@ -103,11 +103,18 @@ def share_change(name: str, now: tuple[int, int], before: tuple[int, int]) -> Ch
 
 
 def mean_change(name: str, now: Scores, before: Scores) -> Change:
-    """Compare two means: two-sample z with each side's own variance, two-sided (Welch 1947, for many traces)."""
+    """Compare two means: two-sample z, two-sided, with each side's own variance (Welch 1947, for many traces).
+
+    No side's variance counts as less than that of both together: of a few scores near the
+    end of the scale all may be the same by chance, which says nothing of how they vary.
+    """
+    if now.binary and before.binary:
+        return share_change(name, (now.total // PPM, now.n), (before.total // PPM, before.n))
     estimates = mean(now), mean(before)
     if min(now.n, before.n) < LEAST:
         return Change(name, *estimates, None, False)
-    variance = _variance(now) / now.n + _variance(before) / before.n
+    pooled = _variance(now + before)
+    variance = sum(max(pooled, _variance(each)) / each.n for each in (now, before))
     return _changed(name, estimates, now.total / now.n / PPM - before.total / before.n / PPM, variance)
 
 

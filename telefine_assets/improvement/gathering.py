@@ -22,11 +22,11 @@ from telefine_assets.traces.cleaning.report import NOBODY
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CLEANED = "cleaned_traces"
+CLEANED, COMPARED = "cleaned_traces", "deltaone_reports"
 READS = (
     CLEANED,
     "compiled_programs",
-    "deltaone_reports",
+    COMPARED,
     "contributor_weights",
     "attestations",
     "champions",
@@ -167,6 +167,13 @@ class Period:
     days: tuple[Day, ...]
     promoted: tuple[Champion, ...]
     spent: tuple[Spending, ...]
+    """On all but comparisons."""
+    compared: int = 0
+    """Questions of comparisons, whether they were asked or remembered.
+
+    No more is told of them: how many were remembered tells on how many items two programs answer
+    alike, and the tokens of a judge how often it said yes. Both are of a holdout that may be in use.
+    """
 
     @property
     def made(self) -> list[Volume]:
@@ -232,10 +239,12 @@ def gather(
 def _period(program: str, days: Sequence[str], sources: Sources) -> Period:
     if not days:
         return Period((), (), ())
+    spent = sources.spent(program, days[0], days[-1])
     return Period(
         tuple(_day(program, day, sources) for day in days),
         tuple(each for each in sources.history if days[0] <= each.day <= days[-1]),
-        tuple(sources.spent(program, days[0], days[-1])),
+        tuple(each for each in spent if each.work.stage != COMPARED),
+        sum(each.calls + each.remembered for each in spent if each.work.stage == COMPARED),
     )
 
 
@@ -249,13 +258,16 @@ def _day(program: str, day: str, sources: Sources) -> Day:
                 f"{program}/{stage} {day}: its record is not what the stage writes ({error!r}); materialise it again"
             ) from error
 
-    paid, unpaid = read("contributor_payouts", lambda record: _paid(record, sources.granted)) or (None, None)
+    def payout(record: dict[str, Any]) -> tuple[Paid | None, str | None]:
+        return _paid(record, (program, day), sources.granted)
+
+    paid, unpaid = read("contributor_payouts", payout) or (None, None)
     return Day(
         day,
         read(CLEANED, _volume),
         _scores(program, day, sources.tables),
         read("compiled_programs", _compile),
-        read("deltaone_reports", _look),
+        read(COMPARED, _look),
         read("attestations", _attested),
         paid,
         read("contributor_weights", _weights) or {},
@@ -310,13 +322,15 @@ def _attested(record: Mapping[str, Any]) -> Attested:
     return Attested(record["outcome"], record["reason"], *named)
 
 
-def _paid(record: Mapping[str, Any], granted: Callable[[str], RecordedPayout | None]) -> tuple[Paid | None, str | None]:
-    """A payout, or what is wrong with it; nothing of either where nothing was to be paid."""
+def _paid(
+    record: Mapping[str, Any], of: tuple[str, str], granted: Callable[[str], RecordedPayout | None]
+) -> tuple[Paid | None, str | None]:
+    """The payout ``of`` a program and a day, or what is wrong with it; neither where nothing was to be paid."""
     plan = record["plan"]
     if record["outcome"] != "planned":
         return None, None
     stands = granted(record["attestation"])
-    if stands is None or stands.plan != digest_of(plan):
+    if stands is None or stands.plan != digest_of(plan) or (stands.program, stands.day) != of:
         return None, "the record of its payout is not what the ledger has"
     wallets = {each["address"]: int(each["amount"]) for each in plan["payments"]}
     return Paid(stands.token.name, stands.token.decimals, wallets, sum(int(e["amount"]) for e in plan["escrow"])), None

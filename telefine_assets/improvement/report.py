@@ -71,6 +71,7 @@ def _numbers(period: Period) -> dict[str, Any]:
         "compiles": len(made),
         "candidates": sum(each.candidate is not None for each in made),
         "cost": asdict(cost),
+        "compared": period.compared,
         "looks": len(totals.looks(period)),
         "reached": [day.day for day, _ in totals.reached(period)],
         "certified": [day.day for day, _ in totals.certified(period)],

@@ -137,6 +137,11 @@ def cost(found: Gathered, picture: Picture | None) -> Section:
     blocks: list[Block] = [picture] if picture else []
     blocks.append(Table(("Stage", "Questions", "Remembered", "Tokens", "Cost", "Time"), rows))
     said = "Work that failed is in it. A question that was answered before is remembered, and costs nothing."
+    if compared := found.this.compared:
+        said += (
+            f" Comparisons needed {count(compared, 'answer')} more. What they cost is told by the model's bill alone: "
+            "here it would tell of a holdout in use how many answers were alike."
+        )
     return Section("What it cost", (*blocks, Prose(said, quiet=True)))
 
 

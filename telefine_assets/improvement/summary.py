@@ -105,7 +105,9 @@ def _tried(found: Gathered) -> str:
 def _cost(found: Gathered) -> str:
     cost = totals.cost(found.this.spent)
     if not found.this.spent:
-        return "no language model was asked"
+        return (
+            "no language model was asked, but by comparisons" if found.this.compared else "no language model was asked"
+        )
     tokens = "an unknown number of tokens" if cost.tokens is None else count(cost.tokens, "token")
     asked = f"{count(cost.calls, 'question')} ({cost.remembered:,} more remembered)"
     return f"{asked}, {tokens}, {wording.dollars(cost.cost_micros)}, {wording.time(cost.took_ms)}"
@@ -143,7 +145,8 @@ def mail(summary: Summary, headline: str) -> bytes:
     from email.policy import SMTP
 
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = named(summary.subject, _SUBJECT)
+    # What looks like an encoded word would be decoded, line breaks and all (RFC 2047).
+    message["Subject"] = named(summary.subject, _SUBJECT).replace("=?", "= ?")
     # Mail programs open what was never sent as a draft.
     message["X-Unsent"] = "1"
     message.set_content(summary.text)

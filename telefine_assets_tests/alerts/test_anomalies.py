@@ -101,6 +101,15 @@ def test_what_lasts_is_told_once_and_again_when_it_turns():
     assert told == [0, 1, 0, 0, 1, 0, 1]
 
 
+def test_an_outage_is_told_after_a_dip():
+    history, told = dict(STEADY), []
+    for number, traces in enumerate([560, 540, 0, 0]):
+        at = DAY + timedelta(days=number)
+        told.append([each.measure for each in odd(history, day(traces), at=at)])
+        history[at.isoformat()] = day(traces)
+    assert told == [[Measure.VOLUME], [], [Measure.VOLUME], []]
+
+
 @given(st.lists(st.integers(0, 10**7), min_size=71, max_size=71), st.integers(2, 9))
 def test_what_is_odd_lies_outside_of_what_is_told_and_a_wider_rule_finds_no_more(counts, factor):
     days = weeks(lambda number: day(counts[number], counts[number] // 7), 71)

@@ -69,7 +69,13 @@ def test_a_failure_of_many_days_is_told_once_a_day_and_another_one_by_itself():
     assert found.run_failed(same).key == found.run_failed(RUN).key
     assert len({found.run_failed(each).key for each in (RUN, *others)}) == 4
     assert found.check_failed(replace(CHECK, days=["2026-11-03"])).key == found.check_failed(CHECK).key
-    assert found.check_failed(replace(CHECK, check="other")).key != found.check_failed(CHECK).key
+    for other in (replace(CHECK, check="other"), replace(CHECK, blocking=not CHECK.blocking)):
+        assert found.check_failed(other).key != found.check_failed(CHECK).key
+
+
+def test_a_day_that_was_too_low_and_then_too_high_is_told_twice():
+    low, high = (Odd(Measure.VOLUME, "2026-11-02", value, 1_000, 700, 1_400, True) for value in (300, 2_400))
+    assert found.odd_day("tickets", low).key != found.odd_day("tickets", high).key
 
 
 def test_what_a_stranger_wrote_can_neither_break_a_header_nor_fill_a_page():

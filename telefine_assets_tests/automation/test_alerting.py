@@ -73,7 +73,7 @@ def test_a_failed_check_is_told_once_a_day_with_what_it_found(deployment, instan
     run(instance, *check_that(False), day=back(4))
     assert deployment.tick(instance, tick.cursor).skip_message == "0 new, 0 delivered"
     alert = deployment.book.latest(1)[0].alert
-    assert alert.key == f"check_failed:tickets:cleaned_traces:nothing_is_odd:{back(0)}"
+    assert alert.key == f"check_failed:tickets:cleaned_traces:nothing_is_odd:blocking:{back(0)}"
     assert (alert.severity, failed.run_id in alert.where) == ("error", True)
     assert f"{back(2)} to {back(1)}" in alert.what
     assert "trace 4 is odd\nand 9 more" in alert.what
@@ -125,11 +125,11 @@ def test_a_run_that_fails_is_told_where_nobody_else_watches_failures(deployment,
     ("odd", "kinds"),
     [
         ({"traces": 400}, []),
-        ({"traces": 150}, ["volume"]),
-        ({"traces": 900}, ["volume"]),
-        ({"traces": 400, "score_ppm": 700_000}, ["score"]),
-        ({"traces": 400, "dropped": 160}, ["drops"]),
-        ({"traces": 0}, ["volume"]),
+        ({"traces": 150}, [("volume", "low")]),
+        ({"traces": 900}, [("volume", "high")]),
+        ({"traces": 400, "score_ppm": 700_000}, [("score", "low")]),
+        ({"traces": 400, "dropped": 160}, [("drops", "high")]),
+        ({"traces": 0}, [("volume", "low")]),
     ],
 )
 def test_an_odd_day_is_told_once_and_judged_again_when_it_was_made_again(deployment, instance, odd, kinds):
@@ -141,10 +141,10 @@ def test_an_odd_day_is_told_once_and_judged_again_when_it_was_made_again(deploym
     deployment.clean(instance, back(1), **({"dropped": odd["traces"] // 20} | odd))
     for again in (cursor, None):
         deployment.tick(instance, again)
-    assert deployment.told()[1:] == [f"anomaly:tickets:{kind}:{back(1)}" for kind in kinds]
+    assert deployment.told()[1:] == [f"anomaly:tickets:{kind}:{back(1)}:{side}" for kind, side in kinds]
     deployment.clean(instance, back(1), 400, dropped=200)
     deployment.tick(instance, cursor)
-    assert f"anomaly:tickets:drops:{back(1)}" in deployment.told()
+    assert f"anomaly:tickets:drops:{back(1)}:high" in deployment.told()
 
 
 def test_an_improvement_report_is_told_with_its_summary(deployment, instance):

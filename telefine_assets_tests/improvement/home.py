@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from telefine_assets.improvement.gathering import Gathered, gather
+from telefine_assets.improvement.gathering import Gathered, Sources, gather
 from telefine_assets.improvement.opening import sources_of
 from telefine_assets.ledger.records import Spending, Work
 from telefine_assets.ledger.spending import Spendings
@@ -131,10 +131,13 @@ class TwoWeeks(PaidHome):
         work = Work("triage", stage, day, "run")
         Spendings(self.ledger).add(Spending(work, calls, calls // 10, tokens, cost_micros, 95_000))
 
-    def gathered(self, day: str = LAST, days: int = 7) -> Gathered:
+    def sources(self) -> Sources:
+        """Where a report reads."""
+        return sources_of("triage", self.records, self.tables, self.ledger)
+
+    def gathered(self, day: str = LAST, days: int = 7, sources: Sources | None = None) -> Gathered:
         """What a report of ``day`` rests on."""
-        sources = sources_of("triage", self.records, self.tables, self.ledger)
-        own = self.settings.programs["triage"]
+        sources, own = sources or self.sources(), self.settings.programs["triage"]
         return gather("triage", own.description, own.metric.label, day, days, self.settings.partitions.start, sources)
 
 

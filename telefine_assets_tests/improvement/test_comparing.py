@@ -87,6 +87,17 @@ def test_scores_without_any_spread_move_only_if_they_differ():
     assert shift(ones, zeros).moved
 
 
+@pytest.mark.parametrize(("p", "n", "m"), [(0.97, 30, 2_000), (0.95, 30, 500), (0.99, 100, 700), (0.97, 60, 2_000)])
+@pytest.mark.parametrize("top", [PPM, PPM - 1])
+def test_a_few_scores_that_happen_to_be_the_same_accuse_nobody(p, n, m, top):
+    draw = np.random.default_rng(11)
+
+    def week(size):
+        return summed([top if each else 0 for each in draw.random(size) < p])
+
+    assert sum(mean_change("x", week(n), week(m)).moved for _ in range(400)) <= 16
+
+
 def test_equals_are_rarely_accused_and_a_fall_of_ten_points_is_found():
     draw = np.random.default_rng(7)
 

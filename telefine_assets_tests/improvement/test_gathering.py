@@ -1,5 +1,6 @@
 """What is read: only what is stored, of these days, and nothing that must stay hidden."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,8 +10,9 @@ from telefine_assets.deltaone.decision import decide
 from telefine_assets.deltaone.records import Rules
 from telefine_assets.errors import TelefineError
 from telefine_assets.improvement import totals
-from telefine_assets.improvement.report import facts_of
+from telefine_assets.improvement.report import facts_of, report_of
 from telefine_assets.improvement.summary import summary_of
+from telefine_assets.ledger.records import Spending, Work
 from telefine_assets_tests.cli.attested_home import ALICE, BOB
 from telefine_assets_tests.deltaone.rows import look
 from telefine_assets_tests.deltaone.told import record_of, tickets
@@ -31,7 +33,8 @@ def test_every_number_is_that_of_the_stored_records(weeks):
     assert this.traces == sum(each["traces_in"] for each in records if each)
     assert totals.dropped(this) == {"failed": 18, "raters_disagree": 6}
     cost = totals.cost(this.spent)
-    assert (cost.calls, cost.cost_micros, cost.tokens) == (1_200 + 300 + 928, 2_345_678 + 500_000 + 1_000_000, 750_000)
+    assert (cost.calls, cost.cost_micros, cost.tokens) == (1_200 + 300, 2_345_678 + 500_000, 500_000)
+    assert this.compared == 928 + 92
     assert totals.contributors(this)[ALICE].demos == 4
     assert totals.weights(this) == (REACHED, {ALICE: 600_000, BOB: 150_000, "(none)": 250_000})
     paid = weeks.records.find("triage", "contributor_payouts", REACHED)["plan"]
@@ -49,10 +52,30 @@ def test_the_first_days_of_a_deployment_have_fewer_before_them(weeks):
 
 def test_of_money_that_is_not_known_no_sum_is_made(empty):
     empty.spend(LAST, "compiled_programs", 10, 5)
-    empty.spend(LAST, "deltaone_reports", 10, None, tokens=None)
+    empty.spend(LAST, "contributor_weights", 10, None, tokens=None)
     cost = totals.cost(empty.gathered().this.spent)
     assert (cost.calls, cost.cost_micros, cost.tokens) == (20, None, None)
     assert "unknown" in summary_of(empty.gathered()).text
+
+
+def test_of_what_comparisons_cost_nothing_is_told_but_how_many_answers_they_needed(empty):
+    """How many answers were remembered, and a judge's tokens, tell of a holdout in use."""
+    work, seen = Work("triage", "deltaone_reports", LAST, "run"), []
+    for calls, remembered, tokens in ((5, 24, 800), (29, 0, 2_900)):
+        told = Spending(work, calls, remembered, tokens, 10 * tokens, tokens)
+        sources = replace(empty.sources(), spent=lambda *_, told=told: [told])
+        found = empty.gathered(sources=sources)
+        assert found.this.compared == 29
+        made = report_of(found)
+        seen.append((facts_of(found), made.files["report.md"]))
+    assert seen[0] == seen[1]
+
+
+def test_a_payout_counts_for_its_own_day_alone(weeks):
+    paid = weeks.records.find("triage", "contributor_payouts", REACHED)
+    weeks.records.write("triage", "contributor_payouts", LAST, paid)
+    (today,) = [each for each in weeks.gathered().this.days if each.day == LAST]
+    assert (today.paid, today.unpaid) == (None, "the record of its payout is not what the ledger has")
 
 
 def test_a_look_that_failed_tells_no_score(empty):
