@@ -93,15 +93,50 @@ def test_only_our_own_form_signs_in(told, sent, status):
         ("http://evil.example", 403),
         ("null", 403),
         ("http://testserver.evil", 403),
+        ("http://[", 403),
+        ("http://a]b", 403),
+        ("http://\u2100", 403),
+        ("ftp://testserver", 403),
         (None, 403),
     ],
 )
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
 def test_a_browser_that_says_no_site_must_name_the_origin(told, path, origin, status):
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} | ({"Origin": origin} if origin else {})
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} | ({"Origin": origin.encode()} if origin else {})
     body = f"key={told.key('read')}"
     assert told.client.post(path, content=body, headers=headers, follow_redirects=False).status_code == status
     told.client.cookies.clear()
+
+
+def test_no_host_is_no_origin(told):
+    for path in ("/sign-in", "/sign-out"):
+        assert told.client.post(path, headers={"Host": ""}, follow_redirects=False).status_code == 403
+        assert told.client.post(path, headers={"Host": "", "Origin": "http://"}).status_code == 403
+
+
+def test_forms_of_other_sites_and_signing_out_cost_what_asking_costs(fresh):
+    told = fresh(anonymous_burst=2, anonymous_per_minute=60)
+    assert [told.send("/sign-in", Sec_Fetch_Site="cross-site").status_code for _ in range(3)] == [403, 403, 429]
+    told.wait(2)
+    assert [told.send("/sign-out").status_code for _ in range(3)] == [303, 303, 429]
+
+
+def test_who_signs_in_anew_leaves_no_session_behind(told):
+    old = told.signed_in()
+    answer = told.send("/sign-in", f"key={told.key('read')}", Cookie=f"telefine_session={old}")
+    told.client.cookies.clear()
+    new = answer.headers["set-cookie"].partition(";")[0].partition("=")[2]
+    assert (is_in(told, old), is_in(told, new)) == (False, True)
+
+
+def test_the_page_of_a_report_is_kept_by_no_browser_and_framed_by_no_site(told):
+    answer = told.look("/programs/triage/reports/2026-11-02", told.signed_in())
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.headers["vary"] == "Authorization, Cookie"
+    for said in ("frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"):
+        assert said in answer.headers["content-security-policy"]
+        shown = told.get("/v1/programs/triage/reports/2026-11-02/page", told.key("read"))
+        assert said in shown.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("body", ["", "key=", "key=a&key=b", "a=1&" * 50, "key=%ff", "key=" + "x" * 10_000, "\u00e9"])

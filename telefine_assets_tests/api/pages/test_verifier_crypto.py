@@ -15,7 +15,7 @@ from telefine_assets.attribution.keccak import keccak256
 from telefine_assets.attribution.records import RecordError, load_json
 from telefine_assets.canonical import canonical_json
 from telefine_assets.payouts.merkle import shares_root
-from telefine_assets_tests.api.pages.verifying import chromium, modules_page, needs_chromium
+from telefine_assets_tests.api.pages.verifying import chromium, modules_page, needs_chromium, run
 from telefine_assets_tests.attestation.example import ATTESTER, DOMAIN
 
 pytestmark = needs_chromium
@@ -26,19 +26,6 @@ FIELD = 2**256 - 2**32 - 977
 def page():
     with chromium() as browser:
         yield modules_page(browser)
-
-
-def run(page, body, given, *modules):
-    """Evaluate ``body`` over each of ``given``, with all that the modules export in scope as ``m``."""
-    script = f"""async ([given, names]) => {{
-      const all = await Promise.all(names.map((name) => import(`/static/verify/${{name}}.js`)));
-      const m = Object.assign({{}}, ...all);
-      const attempt = (each) => {{
-        try {{ return ({body})(each); }} catch (error) {{ return {{ refused: error.code ?? error.constructor.name }}; }}
-      }};
-      return given.map(attempt);
-    }}"""
-    return page.evaluate(script, [list(given), ["bytes", *modules]])
 
 
 def messages():

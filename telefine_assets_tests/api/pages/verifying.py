@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, Route, sync_playwright
 
 from telefine_assets.api.pages import verifier
 from telefine_assets.attestation.bundle import AttestationBundle
@@ -141,3 +141,55 @@ def judged(page: Page, cases: Sequence[Case]) -> list[tuple[str, str | None, dic
         policy = policy_bytes(case.policy).decode() if isinstance(case.policy, SignerPolicy) else case.policy
         sent.append({"bundle": text(case.bundle), "log": log, "policy": policy, "at": case.at})
     return [tuple(each) for each in page.evaluate(_JUDGE, [sent, list(logs)])]
+
+
+def run(page: Page, body: str, given: Iterable[Any], *modules: str) -> list[Any]:
+    """Evaluate ``body`` over each of ``given``, with all that the modules export in scope as ``m``."""
+    script = f"""async ([given, names]) => {{
+      const all = await Promise.all(names.map((name) => import(`/static/verify/${{name}}.js`)));
+      const m = Object.assign({{}}, ...all);
+      const attempt = (each) => {{
+        try {{ return ({body})(each); }} catch (error) {{ return {{ refused: error.code ?? error.constructor.name }}; }}
+      }};
+      return given.map(attempt);
+    }}"""
+    return page.evaluate(script, [list(given), ["bytes", *modules]])
+
+
+def chosen(name: str, content: bytes) -> FilePayload:
+    """A file as playwright chooses it."""
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+
+
+def give(page: Page, *named: tuple[str, bytes], field: str = "The attestation") -> str | None:
+    """Choose files, (name, bytes) each, and wait for the verdict."""
+    page.get_by_label(field).set_input_files([chosen(*each) for each in named])
+    return verdict(page)
+
+
+def trust(page: Page, text: str, expected: str) -> str:
+    """Type whom to trust, wait for that verdict, and give what is said of it."""
+    page.get_by_label("Whom do you trust?").fill(text)
+    page.wait_for_selector(f"[data-verdict={expected}]")
+    return said(page)
+
+
+def verdict(page: Page) -> str | None:
+    """The verdict, once there is one."""
+    page.wait_for_selector("[data-verdict]")
+    return page.locator("[data-verify]").get_attribute("data-verdict")
+
+
+def said(page: Page) -> str:
+    """The verdict in words."""
+    return page.get_by_role("status").inner_text()
+
+
+def problem(page: Page) -> str | None:
+    """What could not be read; empty for nothing."""
+    return page.locator("[role=alert]").text_content()
+
+
+def state(page: Page, check: str) -> str | None:
+    """How one check went."""
+    return page.locator(f"[data-check={check}]").get_attribute("data-state")

@@ -288,9 +288,11 @@ export function checkThreshold(it) {
     if (position !== undefined && counts(policy, each.signer, position)) counting.push(each.signer);
   }
   it.signers = counting.sort(byAddress);
-  const found = `${counting.length} of ${policy.required} needed: ${counting.join(", ") || "none"}`;
-  if (BigInt(counting.length) < policy.required) throw new Refused("threshold_not_met", found);
-  return found;
+  const names = counting.join(", ") || "none";
+  const found = `${counting.length} of ${policy.required ?? "at least 1"} needed: ${names}`;
+  if (BigInt(counting.length) < (policy.required ?? 1n)) throw new Refused("threshold_not_met", found);
+  if (policy.required !== null) return found;
+  throw new NotChecked(`${counting.length} signed: ${names}; you have not said how many must.`);
 }
 
 /** The evidence files that were given are those that the statement names. */

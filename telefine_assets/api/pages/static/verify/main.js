@@ -24,14 +24,19 @@ async function fetched(url) {
 }
 
 async function contentsOf(files) {
-  const read = async (file) => [file.webkitRelativePath || file.name, new Uint8Array(await file.arrayBuffer())];
+  const read = async (file) => [file.name, new Uint8Array(await file.arrayBuffer())];
   const all = await Promise.all([...files].map(read));
   return all.flatMap(([name, bytes]) => (name.endsWith(".tar") ? unpacked(bytes) : [[name, bytes]]));
 }
 
-/** The addresses in the page's own fragment, `#trust=0x...,0x...`. */
+/** The texts that stand for one address each. */
+function addressTexts(text) {
+  return text.split(/[\s,;]+/).filter((each) => each !== "");
+}
+
+/** The addresses in the page's own fragment, `#trust=0x...,0x...`, as texts. */
 function namedByLink() {
-  return (new URLSearchParams(location.hash.slice(1)).get("trust") ?? "").split(",").filter((text) => text !== "");
+  return addressTexts(new URLSearchParams(location.hash.slice(1)).get("trust") ?? "");
 }
 
 class Verifier {
@@ -39,8 +44,10 @@ class Verifier {
     this.element = element;
     this.served = { bundle: null, log: null };
     this.chosen = sorted([]);
-    this.ownPolicy = null;
-    this.failure = "";
+    // Null if the reader chose none; its policy is null while it is unread, and if it cannot be read.
+    this.own = null;
+    this.pending = new Map();
+    this.problems = {};
     this.build();
   }
 
@@ -53,7 +60,8 @@ class Verifier {
     this.files = make("input", { type: "file", multiple: "" });
     this.pasted = make("textarea", { rows: "4", spellcheck: "false" });
     this.trusted = make("textarea", { rows: "2", spellcheck: "false", autocomplete: "off", placeholder: "0x…" });
-    this.trusted.value = this.byLink = named.join("\n");
+    this.trusted.value = named.join("\n");
+    this.linked = new Set(named.map(typedWallet));
     this.policyFile = make("input", { type: "file", accept: ".json" });
     const trust = field("Whom do you trust?", this.trusted, (named.length ? LINK_HINT : "") + TRUST_HINT);
     const policy = field("Your own policy.json", this.policyFile, POLICY_HINT);
@@ -71,15 +79,20 @@ class Verifier {
   }
 
   listen() {
-    this.files.addEventListener("change", () => this.choose(this.files.files));
+    this.files.addEventListener("change", () => this.choose());
     this.policyFile.addEventListener("change", () => this.keepPolicy());
     this.pasted.addEventListener("input", () => this.paste());
     this.trusted.addEventListener("input", () => this.later());
     this.element.addEventListener("dragover", (event) => event.preventDefault());
-    this.element.addEventListener("drop", (event) => {
-      event.preventDefault();
-      this.choose(event.dataTransfer.files);
-    });
+    this.element.addEventListener("drop", (event) => this.drop(event));
+  }
+
+  /** What is dropped counts as chosen: as the policy if it was dropped there. */
+  drop(event) {
+    event.preventDefault();
+    const input = event.target === this.policyFile ? this.policyFile : this.files;
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change"));
   }
 
   /** Verify once the reader stops typing. */
@@ -91,64 +104,75 @@ class Verifier {
 
   async load() {
     const { bundle, log } = this.element.dataset;
-    if (bundle) this.served.bundle = await fetched(bundle);
     // Without the log less is checked, and it is said.
-    if (log) this.served.log = await fetched(log).catch(() => null);
+    return {
+      bundle: bundle ? await fetched(bundle) : null,
+      log: log ? await fetched(log).catch(() => null) : null,
+    };
   }
 
-  async start() {
-    this.wait("Fetching the attestation…");
-    await this.tried(() => this.load());
+  start() {
+    return this.read("served", () => this.load(), (found) => (this.served = found));
   }
 
-  async choose(files) {
+  choose() {
     this.chosen = sorted([]);
-    await this.tried(async () => {
-      this.chosen = sorted(await contentsOf(files));
-      if (this.chosen.bundle !== null) this.pasted.value = "";
+    const sort = async () => sorted(await contentsOf(this.files.files));
+    return this.read("chosen", sort, (found) => {
+      this.chosen = found;
+      if (found.bundle !== null) this.pasted.value = "";
     });
   }
 
   paste() {
     this.chosen.bundle = null;
+    this.problems.chosen = "";
+    // What is still being read was chosen before.
+    if (this.pending.delete("chosen")) this.files.value = "";
     this.later();
   }
 
-  async keepPolicy() {
-    this.ownPolicy = null;
-    await this.tried(async () => {
-      const [file] = this.policyFile.files;
-      if (file) this.ownPolicy = readPolicy(new Uint8Array(await file.arrayBuffer()));
-    });
+  keepPolicy() {
+    const [file] = this.policyFile.files;
+    this.own = file ? { policy: null } : null;
+    const policyIn = async () => (file ? { policy: readPolicy(new Uint8Array(await file.arrayBuffer())) } : null);
+    return this.read("policy", policyIn, (found) => (this.own = found));
   }
 
-  /** Do what may fail, say so if it does, and show what there is then. */
-  async tried(action) {
-    this.failure = "";
-    try {
-      await action();
-    } catch (error) {
-      this.failure = error.message;
-    }
+  /** Read what was chosen and keep it, unless by then there is a later choice; say so if it cannot be read. */
+  async read(what, action, keep) {
+    const reading = action();
+    this.pending.set(what, reading);
+    this.problems[what] = "";
+    this.show();
+    const [{ value, reason }] = await Promise.allSettled([reading]);
+    if (this.pending.get(what) !== reading) return;
+    this.pending.delete(what);
+    if (reason) this.problems[what] = reason.message;
+    else keep(value);
     this.show();
   }
 
-  /** What the reader said of whom he trusts; null for nothing, or nothing that can be read. */
-  policy() {
-    this.mistyped = "";
-    if (this.ownPolicy !== null) return this.ownPolicy;
-    const texts = this.trusted.value.split(/[\s,;]+/).filter((text) => text !== "");
+  /** Whom to trust, as {policy, link, reader, isPolicy}; policy null for nothing said, or nothing that can be read. */
+  trust() {
+    this.problems.typed = "";
+    if (this.own !== null) return { policy: this.own.policy, link: [], reader: [], isPolicy: true };
+    const texts = addressTexts(this.trusted.value);
     const wallets = texts.map(typedWallet);
     const wrong = texts.find((_, i) => wallets[i] === null);
     this.trusted.setAttribute("aria-invalid", String(wrong !== undefined));
-    this.mistyped = wrong === undefined ? "" : `${wrong} is no address, or was mistyped.`;
-    return texts.length === 0 || wrong !== undefined ? null : policyOf(wallets);
+    if (wrong !== undefined) this.problems.typed = `${wrong} is no address, or was mistyped.`;
+    const link = wallets.filter((each) => this.linked.has(each));
+    const reader = wallets.filter((each) => !this.linked.has(each));
+    const policy = texts.length === 0 || wrong !== undefined ? null : policyOf(wallets);
+    return { policy, link, reader, isPolicy: false };
   }
 
   given() {
-    const pasted = this.pasted.value.trim();
+    // JSON's own blanks: whatever else there is must be refused, as it is in a file.
+    const pasted = /^[ \t\n\r]*$/.test(this.pasted.value) ? null : utf8(this.pasted.value);
     return {
-      bundle: this.served.bundle ?? this.chosen.bundle ?? (pasted === "" ? null : utf8(pasted)),
+      bundle: this.served.bundle ?? this.chosen.bundle ?? pasted,
       log: this.chosen.log ?? this.served.log,
       files: this.chosen.files,
       uid: this.element.dataset.uid ?? null,
@@ -161,22 +185,24 @@ class Verifier {
   }
 
   show() {
-    const [given, policy] = [this.given(), this.policy()];
-    this.problem.textContent = [this.failure, this.mistyped].join(" ").trim();
+    const [given, trust] = [this.given(), this.trust()];
+    this.problem.textContent = Object.values(this.problems).join(" ").trim();
     delete this.element.dataset.verdict;
     this.body.replaceChildren();
+    if (this.pending.size > 0) return this.wait("Reading…");
+    // Less than what was chosen is not what the reader wants to know of.
+    if (this.problems.chosen) return this.wait("What you chose cannot be read.");
     if (given.bundle === null) return this.wait("Choose or paste an attestation.");
-    const { verdict, body, state } = this.judged(given, policy);
+    const { verdict, body, state } = this.judged(given, trust);
     this.verdict.replaceChildren(verdict);
     this.body.replaceChildren(...body);
     this.element.dataset.verdict = state;
   }
 
-  judged(given, policy) {
+  judged(given, trust) {
     try {
-      const result = verifyGiven(given, policy);
-      const byLink = this.ownPolicy === null && this.trusted.value === this.byLink;
-      return { ...resultParts(result, byLink), state: result.verdict };
+      const result = verifyGiven(given, trust.policy);
+      return { ...resultParts(result, trust), state: result.verdict };
     } catch (error) {
       // No check foresaw it: then nothing was shown to hold.
       const verdict = verdictBox("invalid", "Not valid", `It could not be judged: ${error.message}.`);

@@ -1,8 +1,8 @@
 // Whom the reader trusts: his own policy.json, or the addresses that he named. Mirrors attestation/policy.py.
 //
 // A policy is {domain, signers, origin, logKeys, revokedUids, genesis, required, attesters, head}. Keys come in
-// stretches {address, first, last} of log positions; `domain`, `origin` and `head` are null where the reader said
-// nothing of them, and `genesis` lists the keys that the log may begin with.
+// stretches {address, first, last} of log positions; `domain`, `origin`, `required` and `head` are null where the
+// reader said nothing of them, and `genesis` lists the keys that the log may begin with.
 
 import { isWallet } from "./address.js";
 import { readDomain } from "./envelope.js";
@@ -21,7 +21,7 @@ export function policyOf(addresses) {
     logKeys: signers,
     revokedUids: new Set(),
     genesis: addresses,
-    required: 1n,
+    required: null,
     attesters: new Set(),
     head: null,
   };

@@ -51,9 +51,9 @@ function facts(result) {
   return [make("h3", {}, "What it claims"), make("dl", { class: "verify-facts" }, ...rows)];
 }
 
-/** Verdict, checks, and what is claimed where nothing failed. */
-export function resultParts(result, byLink) {
-  const verdict = verdictBox(result.verdict, ...verdictWords(result, byLink));
+/** Verdict, checks, and what is claimed where nothing failed; `trust` as `verdictWords` has it. */
+export function resultParts(result, trust) {
+  const verdict = verdictBox(result.verdict, ...verdictWords(result, trust));
   const list = make("ol", { class: "verify-checks" }, ...result.checks.map(checkRow));
   const shown = result.verdict === "invalid" ? [] : facts(result);
   return { verdict, body: [...shown, make("h3", {}, "What was checked, here in your browser"), list] };

@@ -47,8 +47,18 @@ export function detailOf({ state, detail }) {
   return state === "unchecked" && detail === "" ? AFTER_FAILURE : detail;
 }
 
-/** Headline and explanation of a verdict; `byLink` if the reader followed a link that says whom to trust. */
-export function verdictWords({ verdict, checks, envelope, code }, byLink) {
+/** Whose word it is that the signer is to be trusted. */
+function trusted(signer, { link, reader }) {
+  if (link.length === 0) return "whom you trust";
+  if (!reader.includes(signer)) return "whom the link that you followed tells you to trust";
+  return "whom you trust; others count here by the word of the link that you followed";
+}
+
+/**
+ * Headline and explanation of a verdict. `trust` says where it comes from: the addresses of a link that the reader
+ * followed, those of his own, and whether he chose a policy instead.
+ */
+export function verdictWords({ verdict, checks, envelope, code }, trust) {
   if (verdict === "invalid") {
     const failed = checks.find(({ state }) => state === "failed");
     return ["Not valid", `This does not hold: “${TITLES[failed.name]}”. Found: ${failed.detail} (${code}).`];
@@ -56,9 +66,10 @@ export function verdictWords({ verdict, checks, envelope, code }, byLink) {
   const passed = checks.filter(({ state }) => state === "passed").length;
   const open = checks.filter(({ state }) => state === "unchecked").map(({ name }) => OPEN[name]);
   const counted = `${passed} checks hold. Not checked here: ${open.join(", ")}.`;
-  const trusted = byLink ? "whom the link that you followed tells you to trust" : "whom you trust";
-  if (verdict === "valid") return ["Valid", `Signed by ${envelope.signer}, ${trusted}. ${counted}`];
-  return ["Not decided", `Signed by ${envelope.signer}; you have not said whom you trust. ${counted}`];
+  const { signer } = envelope;
+  if (verdict === "valid") return ["Valid", `Signed by ${signer}, ${trusted(signer, trust)}. ${counted}`];
+  const unsaid = trust.isPolicy ? "your own policy cannot be read" : "you have not said whom you trust";
+  return ["Not decided", `Signed by ${signer}; ${unsaid}. ${counted}`];
 }
 
 /** Parts per million as percent, exactly. */
