@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from telefine_assets.api.pages import programs as program_pages
 from telefine_assets.api.pages import sign_in, static_files, verifier
 from telefine_assets.api.pages.errors import ErrorPages
 from telefine_assets.api.problems import documented, explain_problems
+from telefine_assets.api.security import charge
 from telefine_assets.api.sessions import Sessions
 from telefine_assets.api.surface import Surface
 from telefine_assets.control.records import Control
@@ -71,7 +73,9 @@ def make_app(settings: Settings, control: Control, clock: Clock, signer: Callabl
     describe(app, routes)
     explain_problems(app)
     surface = Surface(routes, [OPENAPI])
-    app.add_middleware(Guard, settings=settings.api, surface=surface, observe=counted.observe)
+    app.add_middleware(
+        Guard, settings=settings.api, surface=surface, observe=counted.observe, charge=partial(charge, here)
+    )
     if settings.api.pages:
         app.add_middleware(ErrorPages, deployment=settings.deployment)
     if settings.api.cors_origins:

@@ -15,7 +15,7 @@ from telefine_assets.api.answers import FOREVER, PRIVATE, PUBLIC, Asked, Page, d
 from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.parameters import Digest, Here, Uid
 from telefine_assets.api.problems import Problem, documented, not_found
-from telefine_assets.api.security import Caller, anyone
+from telefine_assets.api.security import Caller, anyone, check_scope
 from telefine_assets.ledger.api_keys import Scope
 
 router = APIRouter(prefix="/v1", tags=["attestations"])
@@ -123,8 +123,8 @@ def verify_attestation(caller: Verifier, here: Here, uid: Uid) -> Verification:
 def show_evidence(request: Request, caller: Anyone, here: Here, uid: Uid, digest: Digest) -> Response:
     """Get an evidence file that the attestation's statement names."""
     public = here.settings.api.public_evidence
-    if not public and not caller.opens(Scope.READ):
-        raise Problem(403, "wrong_scope", "evidence quotes traces: this needs a key with the scope read", needs="read")
+    if not public:
+        check_scope(caller, Scope.READ)
     if digest not in {file["sha256"] for file in _bundle(here, uid).statement["predicate"]["evidence"]}:
         raise not_found("the attestation has no such evidence")
     caching = FOREVER if public else PRIVATE

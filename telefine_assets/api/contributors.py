@@ -148,10 +148,11 @@ def show_claim(request: Request, caller: Anyone, here: Here, program: Program, a
 
 def summary(here: Deployment, program: str, address: str) -> Summary:
     """What a wallet gave and what became of it, for callers who may read that."""
-    return here.kept.get(
+    return here.asked_for.get(
         ("contributor", program, address),
         here.records.stamp(program, *_STAGES),
         lambda: summary_of(here.records, program, address, _earned(here, program).get(address, 0)),
+        worth=lambda found: found.known,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
-from threading import BoundedSemaphore, Lock
+from functools import cache, cached_property
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -53,9 +53,10 @@ class Deployment:
         own = settings.api
         self.callers = Buckets(own.requests_per_second, own.requests_burst)
         self.strangers = Buckets(own.anonymous_per_minute / 60, own.anonymous_burst)
-        self.kept = Kept(2_000)
+        # What all share, and what callers name: none of them can push out what the others need.
+        self.kept, self.asked_for = Kept(2_000), Kept(500)
         self.verifying, self.following = BoundedSemaphore(1), Places(own.max_followers)
-        self._open_signer, self._loading = signer, Lock()
+        self._open_signer = signer
 
     @cached_property
     def signer(self) -> Signer:
@@ -107,14 +108,20 @@ class Deployment:
         def made() -> Version:
             own = self.settings.program(program)
             first = first_version(load_spec(program, own), identity_of(self.settings.lm))
-            # A million objects of libraries that stay: going through them again and again holds up every answer.
-            gc.collect()
-            gc.freeze()
+            _settle()
             return first
 
-        # Loading the code takes seconds; those who wait for it must not all do it.
-        with self._loading:
-            return self.kept.get(("first", program), "code", made)
+        return self.kept.get(("first", program), "code", made)
+
+
+@cache
+def _settle() -> None:
+    """Leave a million objects of libraries that stay alone: going through them again holds up every answer.
+
+    Once in a process: what is made later may go, and would then never be freed.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def deployment(request: Request) -> Deployment:

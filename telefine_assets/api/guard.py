@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,11 +19,17 @@ from telefine_assets.settings_api import ApiSettings
 
 Observe = Callable[[str, str, int | None, float], None]
 """Is told a request's method, the template of its route, the status of its answer, and how many seconds it took."""
+Charge = Callable[[HTTPConnection, float], None]
+"""Has the address that asks pay; raises a 429 where it cannot."""
 MAX_ADDRESS, MAX_HEADERS = 4_096, 32_768
 _BATCH = re.compile(r"/v1/programs/[^/]+/traces")
 # Control characters, and what undecodable bytes become.
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
 _HIDDEN_STEP = re.compile(rb"(?i)%2f|%5c")
+# What asks nobody who he is, and so takes no tokens by itself.
+_OPEN = re.compile(r"(/static/)|/verify\Z|/v1/openapi\.json\Z")
+FILE_COST = 0.02
+"""A page has up to thirty files, and a browser asks for them again whenever it shows the page."""
 _ONCE = (b"authorization", b"content-type", b"content-length", b"host")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,9 +43,13 @@ _HEADERS = {
 class Guard:
     """ASGI middleware around all of the API."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, surface: Surface, observe: Observe) -> None:
-        """Guard ``app``, whose routes are those of ``surface``; ``observe`` is told of every request."""
+    def __init__(self, app: ASGIApp, settings: ApiSettings, surface: Surface, observe: Observe, charge: Charge) -> None:
+        """Guard ``app``, whose routes are those of ``surface``; ``observe`` is told of every request.
+
+        What is refused here has cost a token by ``charge``, and so has what no route charges for.
+        """
         self._app, self._settings, self._surface, self._observe = app, settings, surface, observe
+        self._charge = charge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -50,6 +61,8 @@ class Guard:
         answer = _Answer(send, request_id, method == "HEAD")
         try:
             await self._answered(scope, _limited(receive, self._limit(scope["path"])), answer)
+        except ClientDisconnect:
+            pass
         except Exception as error:  # noqa: BLE001 - the last resort: a stranger must not see more than an id
             if answer.status is not None:
                 # A HEAD that has its answer, or a client that left.
@@ -65,23 +78,38 @@ class Guard:
             logger.info("%s %s %s %s %.0f ms", request_id, _short(method), route, answer.status, took * 1000)
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            allowed = self._allowed(scope)
+        except Problem:
+            self._charge(HTTPConnection(scope), 1)
+            raise
+        if scope["method"] == "OPTIONS":
+            await Response(None, 204, allowed)(scope, receive, send)
+            return
+        if found := _OPEN.match(scope["path"]):
+            self._charge(HTTPConnection(scope), FILE_COST if found[1] else 1)
+        # The same scope, so that the route that was found can be logged.
+        scope["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
+        await self._app(scope, receive, send)
+
+    def _allowed(self, scope: Scope) -> dict[str, str]:
+        """Say what is allowed at this address, in a header, if what is asked is part of it.
+
+        Raises:
+            Problem: it is not.
+        """
         asked, method = _asked(scope), scope["method"]
         _check_headers(scope, self._limit(scope["path"]))
         known = self._surface.at(scope["path"])
         if not known:
             raise not_found("there is nothing at this address")
         allowed = {"Allow": ", ".join(sorted({*known, "OPTIONS"}))}
-        if method == "OPTIONS":
-            await Response(None, 204, allowed)(scope, receive, send)
-            return
-        if method not in known:
+        if method not in (*known, "OPTIONS"):
             raise Problem(405, "method_not_allowed", f"this address knows {allowed['Allow']}", allowed)
-        if not asked <= known[method]:
+        if method in known and not asked <= known[method]:
             told = ", ".join(sorted(known[method])) or "none"
             raise Problem(400, "unknown_parameter", f"a query parameter is unknown; known here: {told}")
-        # The same scope, so that the route that was found can be logged.
-        scope["method"] = "GET" if method == "HEAD" else method
-        await self._app(scope, receive, send)
+        return allowed
 
     def _limit(self, path: str) -> int:
         return self._settings.max_batch_bytes if _BATCH.fullmatch(path) else self._settings.max_body_bytes

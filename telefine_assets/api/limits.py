@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from threading import Lock
 
 
 class Places:
-    """So many may do something at once; how many do is known."""
+    """So many may do something at once, and one of them a fifth of it at most; how many do is known."""
 
     def __init__(self, most: int) -> None:
         """Have ``most`` places."""
-        self.most, self.taken, self._lock = most, 0, Lock()
+        self._most, self._of_one, self._lock = most, max(1, most // 5), Lock()
+        self._taken: Counter[str] = Counter()
 
-    def take(self) -> bool:
-        """Take a place; False when all are taken."""
+    @property
+    def taken(self) -> int:
+        """How many places are taken."""
         with self._lock:
-            free = self.taken < self.most
-            self.taken += free
+            return self._taken.total()
+
+    def take(self, who: str) -> bool:
+        """Take a place for somebody; False when all are taken, or all that one may have."""
+        with self._lock:
+            free = self._taken.total() < self._most and self._taken[who] < self._of_one
+            if free:
+                self._taken[who] += 1
         return free
 
-    def leave(self) -> None:
+    def leave(self, who: str) -> None:
         """Give a place back."""
         with self._lock:
-            self.taken -= 1
+            self._taken[who] -= 1
+            if not self._taken[who]:
+                del self._taken[who]
 
 
 class Buckets:
@@ -35,7 +45,7 @@ class Buckets:
         self._lock = Lock()
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str, tokens: int, now: float) -> float:
+    def take(self, caller: str, tokens: float, now: float) -> float:
         """Take ``tokens``; returns 0, or the seconds to wait where there are not so many.
 
         ``now`` is in seconds; a clock that goes back fills nothing. What costs more than

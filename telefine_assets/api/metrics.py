@@ -1,12 +1,15 @@
 """Metrics for Prometheus, of one application: what was asked of it, and how its deployment stands.
 
-They need a key with the scope ``read`` unless ``api.public_metrics`` is set. That a
+They need a key with the scope ``read`` unless ``api.public_metrics`` is set; even then
+strangers are not told how often DeltaOne was tried, which is no page's to tell either. That a
 caller is on this machine opens nothing: behind a proxy everybody seems to be.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from copy import copy
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +23,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from telefine_assets.api.answers import documented_file
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/v1", tags=["health"])
 Anyone = Annotated[Caller, anyone()]
+_OF_LOOKS = {("table", "looks"), ("stage", "deltaone_reports")}
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -75,10 +81,25 @@ class Metrics:
         self._seconds.labels(*labels).observe(seconds)
 
 
+class _ForStrangers(Collector):
+    """What a registry tells, without that which counts looks."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            # A copy: what was read is told again, to others.
+            told = copy(family)
+            told.samples = [each for each in family.samples if _OF_LOOKS.isdisjoint(each.labels.items())]
+            yield told
+
+
 @router.get("/metrics", response_class=Response, responses=documented_file("text/plain") | documented(403))
 def metrics(request: Request, caller: Anyone, here: Here) -> Response:
     """Metrics in the text format of Prometheus. A part that cannot be read has `telefine_collector_up` 0."""
     if not here.settings.api.public_metrics:
         check_scope(caller, Scope.READ)
     own: Metrics = request.app.state.metrics
-    return Response(generate_latest(own.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    told = own.registry if caller.opens(Scope.READ) else _ForStrangers(own.registry)
+    return Response(generate_latest(told), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from telefine_assets.api.stored import BrokenRecord
 from telefine_assets.errors import TelefineError
+from telefine_assets.store.records import BrokenRecord
 
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger("telefine.api")
@@ -135,7 +135,7 @@ def explain_problems(app: FastAPI) -> None:
     async def _broken(request: Request, error: BrokenRecord) -> Response:
         request_id = request.state.request_id
         logger.error("request %s: %s", request_id, error)
-        told = f"{error}; materialise that day again" if getattr(request.state, "reads", False) else "Tell the operator"
+        told = str(error) if getattr(request.state, "reads", False) else "Tell the operator"
         return Problem(503, "stored_record_broken", f"{told} (id {request_id}).", id=request_id).response()
 
     @app.exception_handler(TelefineError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -18,7 +19,10 @@ router = APIRouter(prefix="/v1/programs/{program}/reports", tags=["DeltaOne repo
 Reader = Annotated[Caller, requires("read")]
 STAGE = "deltaone_reports"
 # The page brings its own styles and pictures, and no script.
-_PAGE_MAY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
+_PAGE_MAY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+}
 
 
 class ReportShown(BaseModel):
@@ -55,17 +59,19 @@ def show_page(request: Request, caller: Reader, here: Here, program: Program, da
     return page_of_day(request, here, program, day)
 
 
-def page_of_day(request: Request, here: Deployment, program: str, day: str) -> Response:
-    """A day's report as a page, for a caller who may read it.
+def page_of_day(
+    request: Request, here: Deployment, program: str, day: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A day's report as a page, with more ``headers``, for a caller who may read it.
 
     Raises:
         Problem: 404.
     """
     record = _record(here, program, day)
-    page = here.kept.get(
+    page = here.asked_for.get(
         ("report", program, day), here.records.stamp_of(program, STAGE, day), lambda: _page(here, program, record)
     )
-    return stored(request, page, "text/html", PRIVATE, _PAGE_MAY)
+    return stored(request, page, "text/html", PRIVATE, _PAGE_MAY | dict(headers or {}))
 
 
 def _page(here: Deployment, program: str, record: dict[str, Any]) -> bytes:

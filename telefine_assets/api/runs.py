@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from telefine_assets.api.answers import Asked, Page, documented_file, json_body,
 from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.parameters import DAY, Here
 from telefine_assets.api.problems import Problem, documented, not_found
-from telefine_assets.api.security import Caller, requires
+from telefine_assets.api.security import Caller, requires, still_in
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.control.errors import ControlError
 from telefine_assets.control.records import RunRequest, RunState
@@ -96,38 +96,43 @@ def stop_run(caller: Operator, here: Here, run_id: RunId) -> RunState:
     response_class=StreamingResponse,
     responses=documented_file("text/event-stream") | documented(404, 503),
 )
-def follow_run(caller: Follower, here: Here, run_id: RunId) -> Response:
+def follow_run(request: Request, caller: Follower, here: Here, run_id: RunId) -> Response:
     """Follow a run: an event `run` with its state now and whenever it changes, and `end` when it has ended.
 
-    A stream ends after a quarter of an hour in any case; browsers ask again by themselves.
+    A stream ends with its key or session, and after a quarter of an hour in any case; browsers ask
+    again by themselves. One key may have a fifth of all streams.
     """
     run = _known(here, run_id)
-    if not here.following.take():
+    if not here.following.take(caller.name):
         raise Problem(503, "too_many_followers", "too many runs are being followed", {"Retry-After": "10"})
-    return _Stream(here, run)
+
+    def look() -> RunState | None:
+        return here.control.run(run_id) if still_in(request, here, caller) else None
+
+    return _Stream(_events(run, look), lambda: here.following.leave(caller.name))
 
 
 class _Stream(StreamingResponse):
     """A run's events; its place among the followers is given back however it ends."""
 
-    def __init__(self, here: Deployment, run: RunState) -> None:
-        self._following = here.following
-        super().__init__(_events(here, run), headers={"X-Accel-Buffering": "no"}, media_type="text/event-stream")
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        self._leave = leave
+        super().__init__(events, headers={"X-Accel-Buffering": "no"}, media_type="text/event-stream")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._following.leave()
+            self._leave()
 
 
-async def _events(here: Deployment, run: RunState) -> AsyncIterator[bytes]:
+async def _events(run: RunState, look: Callable[[], RunState | None]) -> AsyncIterator[bytes]:
     """Looks at the run now and then: no thread is held while nothing happens, and leaving costs nothing."""
     began = said = asyncio.get_running_loop().time()
     yield _event("run", run)
     while not run.status.ended:
         await asyncio.sleep(LOOK_SECONDS)
-        now, seen = asyncio.get_running_loop().time(), await run_in_threadpool(here.control.run, run.run_id)
+        now, seen = asyncio.get_running_loop().time(), await run_in_threadpool(look)
         if seen is None or now - began > MOST_SECONDS:
             return
         if seen != run:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
 
 from telefine_assets.api.deployment import Deployment, deployment
 from telefine_assets.api.problems import Problem
@@ -111,6 +112,24 @@ def admitted(request: Request, here: Deployment, presented: str, cost: int = 1) 
     return _let_in(request, here, key, cost, now)
 
 
+def still_in(request: Request, here: Deployment, caller: Caller) -> bool:
+    """Whether the key or the session that let a caller in is good still; it takes no tokens."""
+    now = here.clock().timestamp()
+    if "authorization" not in request.headers:
+        return _signed_in(request, here, now) is not None
+    key = here.keys.find(caller.key.key_id) if caller.key else None
+    return key is not None and key.is_good(int(now * 1000))
+
+
+def charge(here: Deployment, connection: HTTPConnection, cost: float = 1) -> None:
+    """Have an address pay for what asks nobody who he is.
+
+    Raises:
+        Problem: 429.
+    """
+    _take(here.strangers.take, _address(connection), cost, here.clock().timestamp())
+
+
 def _caller(request: Request, here: Deployment, cost: int, session: bool) -> Caller:
     said = request.headers.get("authorization")
     if said is not None:
@@ -138,7 +157,7 @@ def _signed_in(request: Request, here: Deployment, now: float) -> ApiKey | None:
     return key if key is not None and key.is_good(int(now * 1000)) else None
 
 
-def _take(take: Callable[[str, int, float], float], who: str, cost: int, now: float) -> None:
+def _take(take: Callable[[str, float, float], float], who: str, cost: float, now: float) -> None:
     waits = take(who, cost, now)
     if waits:
         seconds = math.ceil(waits)
@@ -149,14 +168,16 @@ def _unauthorized(detail: str) -> Problem:
     return Problem(401, "no_good_key", detail, _CHALLENGE)
 
 
-def _address(request: Request) -> str:
-    """The caller's address; of IPv6 the network, since one line has 2**64 addresses."""
-    host = request.client.host if request.client else ""
+def _address(connection: HTTPConnection) -> str:
+    """The caller's address; of IPv6 the network, since one line has 2**64 addresses. What is none is all the same."""
     try:
-        address = ip_address(host)
+        address = ip_address(connection.client.host if connection.client else "")
     except ValueError:
-        return host
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
+        return "?"
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    # RFC 4291, section 2.5.5.2: ::ffff:a.b.c.d is a.b.c.d.
+    return str(address.ipv4_mapped or f"{int(address) >> 64:x}::/64")
 
 
 _Bearer = Annotated[Any, Security(_BEARER)]

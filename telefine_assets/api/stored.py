@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-from telefine_assets.errors import TelefineError
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore
 from telefine_assets.store.tables import MissingPartition
@@ -26,54 +26,59 @@ _FRESH_NS = 50_000_000
 
 
 class Kept:
-    """What was made, by a name and a stamp of what it was made of. The ``most`` used last are kept."""
+    """What was made, by a name and a stamp of what it was made of. The ``most`` used last are kept.
+
+    Whoever asks for what is being made waits for it. ``make`` may ask for other names,
+    as long as none of these asks for its own.
+    """
 
     def __init__(self, most: int) -> None:
         """Keep ``most`` things."""
         self._most, self._lock = most, Lock()
         self._kept: OrderedDict[Hashable, tuple[Hashable, Any]] = OrderedDict()
+        # A lock is there for as long as somebody makes, or waits.
+        self._making: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
-    def get(self, name: Hashable, stamp: Hashable, make: Callable[[], Made]) -> Made:
-        """What is kept under ``name`` with this ``stamp``, or else made now; without a stamp nothing is kept."""
+    def get(
+        self,
+        name: Hashable,
+        stamp: Hashable,
+        make: Callable[[], Made],
+        worth: Callable[[Made], bool] = lambda _: True,
+    ) -> Made:
+        """What is kept under ``name`` with this ``stamp``, or else made now.
+
+        Without a stamp nothing is kept, nor what is not ``worth`` it.
+        """
+        if stamp is None:
+            return make()
         with self._lock:
-            found = self._kept.get(name)
-            if found is not None and stamp is not None and found[0] == stamp:
-                self._kept.move_to_end(name)
-                kept: Made = found[1]
-                return kept
-        made = make()
-        if stamp is not None:
+            if self._has(name, stamp):
+                return self._used(name)
+            making = self._making.setdefault(name, Lock())
+        with making:
             with self._lock:
-                self._kept[name] = (stamp, made)
-                self._kept.move_to_end(name)
-                if len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
+                if self._has(name, stamp):
+                    return self._used(name)
+            made = make()
+            if worth(made):
+                self._keep(name, stamp, made)
         return made
 
+    def _has(self, name: Hashable, stamp: Hashable) -> bool:
+        found = self._kept.get(name)
+        return found is not None and found[0] == stamp
 
-class BrokenRecord(TelefineError):
-    """A stored record is not what its stage writes."""
+    def _used(self, name: Hashable) -> Any:
+        self._kept.move_to_end(name)
+        return self._kept[name][1]
 
-
-class _Record(dict[str, Any]):
-    """A part of a record: what it lacks is told with the record's name, which no ``KeyError`` knows."""
-
-    def __init__(self, values: dict[str, Any], what: str) -> None:
-        super().__init__(values)
-        self._what = what
-
-    def __missing__(self, key: str) -> Any:
-        raise BrokenRecord(f"{self._what} lacks {key!r}")
-
-    def __or__(self, more: Any) -> Any:
-        return _Record({**self, **more}, self._what)
-
-
-def _told(value: Any, what: str) -> Any:
-    """The value with every object in it, and itself, as a ``_Record``."""
-    if isinstance(value, dict):
-        return _Record({key: _told(each, what) for key, each in value.items()}, what)
-    return [_told(each, what) for each in value] if isinstance(value, list) else value
+    def _keep(self, name: Hashable, stamp: Hashable, made: Any) -> None:
+        with self._lock:
+            self._kept[name] = (stamp, made)
+            self._kept.move_to_end(name)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
 
 
 class KeptRecords:
@@ -92,17 +97,13 @@ class KeptRecords:
             BrokenRecord: it is no record; and later, where a part is asked for that it lacks.
         """
         name = self._store.name(program, stage, day)
-        return self._records.get(name, self._stamp(name, 0), lambda: self._found(program, stage, day))
-
-    def _found(self, program: str, stage: str, day: str) -> dict[str, Any] | None:
-        what = f"the record of {program}/{stage} for {day}"
-        try:
-            record = self._store.find(program, stage, day)
-        except ValueError:
-            raise BrokenRecord(f"{what} is no JSON") from None
-        if record is not None and not isinstance(record, dict):
-            raise BrokenRecord(f"{what} is no object")
-        return None if record is None else _told(record, what)
+        return self._records.get(
+            name,
+            self._stamp(name, 0),
+            lambda: self._store.find(program, stage, day),
+            # Days that have no record are as many as callers can think of.
+            worth=lambda record: record is not None,
+        )
 
     def read(self, program: str, stage: str, day: str) -> dict[str, Any]:
         """A record.

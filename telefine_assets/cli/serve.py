@@ -40,6 +40,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400, drain: Drain = None) -> N
     from telefine_assets.settings import load_settings
 
     loopback, settings = _is_loopback(host), load_settings()
+    pass
     app = app_of(settings)
     if not loopback:
         typer.echo(
@@ -70,6 +71,8 @@ def _options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is run."""
     from uvicorn.config import LOGGING_CONFIG
 
+    from telefine_assets.api.patience import PatientProtocol
+
     logging = deepcopy(LOGGING_CONFIG)
     logging["loggers"]["telefine"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     proxies = list(settings.api.trusted_proxies)
@@ -78,7 +81,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         # uvicorn's own access log has whole addresses, and somebody's key may be in one.
         "access_log": False,
         # h11 bounds the headers that it reads.
-        "http": "h11",
+        "http": PatientProtocol,
         "ws": "none",
         "server_header": False,
         "proxy_headers": bool(proxies),
@@ -93,3 +96,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         raise TelefineError(f"--host {host}: give an address, such as 127.0.0.1 or 0.0.0.0") from None
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse a port that is taken before anything is started for it."""
+    import socket
+
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as listening:
+        # As the server does: a port that was left a moment ago is free.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+        except OSError as error:
+            raise TelefineError(
+                f"--port {port}: cannot be listened at on {host} ({error.strerror}); "
+                "choose another with --port, or stop what listens there"
+            ) from None

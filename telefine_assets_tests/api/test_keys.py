@@ -4,6 +4,7 @@ import logging
 import re
 
 import pytest
+from starlette.testclient import TestClient
 
 from telefine_assets.ledger.api_keys import ApiKeys
 from telefine_assets.ledger.audit import Audit
@@ -96,6 +97,41 @@ def test_strangers_have_limits_of_their_own_and_guessing_uses_them_up(serve):
     assert served.get("/v1/health").status_code == 200
     served.wait(1)
     assert served.get("/v1/attestations").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/openapi.json", 200),
+        ("GET", "/verify", 200),
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/attestations?nothing=1", 400),
+        ("PUT", "/v1/attestations", 405),
+    ],
+)
+def test_what_asks_nobody_who_he_is_costs_strangers_a_token(serve, method, path, status):
+    served = serve(anonymous_burst=2, anonymous_per_minute=60)
+    assert [served.client.request(method, path).status_code for _ in range(3)] == [status, status, 429]
+    assert served.get("/v1/programs", served.key("read")).status_code == 200
+
+
+def test_a_file_of_a_page_costs_so_little_that_pages_load_and_is_not_free(serve):
+    served = serve(anonymous_burst=1, anonymous_per_minute=1)
+    codes = [served.get("/static/pages.css").status_code for _ in range(52)]
+    assert (codes[:49], codes[51]) == ([200] * 49, 429)
+
+
+def test_an_address_has_one_bucket_however_it_is_written(serve):
+    served = serve(anonymous_burst=2, anonymous_per_minute=1)
+
+    def codes(*hosts):
+        clients = [TestClient(served.app, client=(host, 1)) for host in hosts]
+        return [each.get("/v1/attestations").status_code for each in clients]
+
+    assert codes("::ffff:203.0.113.7", "203.0.113.7", "::ffff:203.0.113.7") == [200, 200, 429]
+    assert codes("::ffff:198.51.100.9", "198.51.100.9") == [200, 200]
+    assert codes("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1") == [200, 200, 429, 200]
+    assert codes("nobody", "192.0.2.01", "192.0.2.1:99") == [200, 200, 429]
 
 
 def test_dear_requests_cost_more(serve):

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from telefine_assets.api import collecting
 from telefine_assets.api.collecting import DeploymentCollector
 from telefine_assets.ledger.spool import Spool
-from telefine_assets_tests.api.served import NOW
+from telefine_assets_tests.api.served import NOW, Served
 from telefine_assets_tests.cli.attested_home import ALICE, MONDAY, TUESDAY
 from telefine_assets_tests.ledger.spooling import batch, offer
 
@@ -97,7 +97,7 @@ def test_ledger_and_stages_are_what_is_stored(full):
 
 
 def test_what_runs_by_itself_and_who_follows_is_told(served):
-    served.here.following.take()
+    served.here.following.take("somebody")
     found = families(served)
     assert values(found, "telefine_automation_on") == {("schedule", "triage_daily"): 1}
     assert values(found, "telefine_api_followers") == {(): 1}
@@ -143,6 +143,17 @@ def test_metrics_are_for_readers_unless_the_settings_say_otherwise(serve):
     assert closed.get("/v1/metrics").status_code == 401
     assert closed.get("/v1/metrics", closed.key("submit")).status_code == 403
     assert serve(public_metrics=True).get("/v1/metrics").status_code == 200
+
+
+def test_strangers_are_not_told_how_often_deltaone_was_tried(paid, reader):
+    public = Served(paid.settings, public_metrics=True)
+    secret = ('table="looks"', 'stage="deltaone_reports"')
+    for _ in range(2):
+        strange, known = public.get("/v1/metrics").text, public.get("/v1/metrics", reader).text
+        assert [each in strange for each in secret] == [False, False]
+        assert [each in known for each in secret] == [True, True]
+    assert 'table="payouts"' in strange
+    assert 'stage="attestations"' in strange
 
 
 def test_two_applications_count_for_themselves(serve):

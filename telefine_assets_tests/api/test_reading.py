@@ -2,9 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from telefine_assets.api import deployment
+from telefine_assets.api.stored import Kept
 from telefine_assets.attestation.bundle import AttestationBundle
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.log_receipt import LogReceipt, attestation_leaf
@@ -34,6 +37,16 @@ def test_versions_begin_with_the_first(served):
     assert first["version"] == page["items"][0]["version"]
     assert first["predictors"]
     assert served.get(f"{PROGRAM}/versions/ffffffff", reader).status_code == 404
+
+
+def test_what_is_loaded_is_left_alone_by_the_collector_once(serve, monkeypatch):
+    frozen = []
+    monkeypatch.setattr(deployment, "gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: frozen.append(1)))
+    deployment._settle.cache_clear()
+    key = serve().key("read")
+    for served in (serve(), serve()):
+        assert served.get(f"{PROGRAM}/versions/first", key).status_code == 200
+    assert frozen == [1]
 
 
 def test_stages_and_automation_are_dagsters(full, reader):
@@ -99,7 +112,8 @@ def test_evidence_is_for_readers_and_only_what_an_attestation_names(paid, full, 
     uid = uid_of(full)
     files = full.get(f"/v1/attestations/{uid}/statement").json()["predicate"]["evidence"]
     path = f"/v1/attestations/{uid}/evidence/"
-    assert full.get(path + files[0]["sha256"]).status_code == 403
+    assert full.get(path + files[0]["sha256"]).status_code == 401
+    assert full.get(path + files[0]["sha256"], full.key("submit")).json()["needs"] == "read"
     got = full.get(path + files[0]["sha256"], reader)
     assert hashlib.sha256(got.content).hexdigest() == files[0]["sha256"]
     assert got.headers["etag"] == f'"{files[0]["sha256"]}"'
@@ -113,6 +127,17 @@ def test_contributors_are_told_what_they_gave_and_earned(full, reader):
     assert (shown["who"], shown["given"], shown["kept"]) == (ALICE, 2, 1)
     assert [each["weight_ppm"] for each in shown["days"]] == [500_000]
     assert full.get(f"{PROGRAM}/contributors/0x{'9' * 40}", reader).status_code == 404
+
+
+def test_who_asks_for_what_nobody_has_pushes_out_nothing(full, reader):
+    full.here.asked_for, shared = Kept(500), len(full.here.kept._kept)
+    full.get(f"{PROGRAM}/contributors/{ALICE}", reader)
+    records = len(full.here.records._records._kept)
+    for number in range(20):
+        assert full.get(f"{PROGRAM}/contributors/0x{number + 100:040}", reader).status_code == 404
+        assert full.get(f"{PROGRAM}/reports/2020-01-{number + 1:02}", reader).status_code == 404
+    assert list(full.here.asked_for._kept) == [("contributor", "triage", ALICE)]
+    assert (len(full.here.kept._kept), len(full.here.records._records._kept)) == (shared, records)
 
 
 def test_each_trace_is_explained_page_by_page(full, reader):

@@ -1,11 +1,16 @@
 """Runs are Dagster's: started, stopped and followed through ``Control`` and nothing else."""
 
 import json
+from itertools import count
 
 import pytest
+from starlette.testclient import TestClient
 
 from telefine_assets.api import runs
+from telefine_assets.api.limits import Places
 from telefine_assets.control.records import RunRequest, RunStatus
+from telefine_assets.ledger.api_keys import ApiKeys
+from telefine_assets_tests.api.served import NOW
 
 BODY = {"program": "triage", "stages": ["traces"], "first": "2026-11-02", "last": "2026-11-06"}
 
@@ -118,8 +123,56 @@ def test_places_of_followers_are_bounded_and_given_back(serve):
     for _ in range(3):
         (_, state), (end, _) = events_of(served.get(f"/v1/runs/{run_id}/events", key).text)
         assert (state["error"], end) == ("no disk", "end")
-    served.here.following.take()
+    served.here.following.take("somebody")
     assert served.get(f"/v1/runs/{run_id}/events", key).json()["code"] == "too_many_followers"
+
+
+def test_one_key_leaves_places_to_the_others():
+    places = Places(10)
+    assert [places.take("busy") for _ in range(4)] == [True, True, False, False]
+    assert [places.take(f"other {number}") for number in range(9)] == [True] * 8 + [False]
+    places.leave("busy")
+    assert (places.taken, places.take("one more"), places.take("busy")) == (9, True, False)
+
+
+def test_one_key_follows_a_fifth_of_the_streams(serve):
+    served = serve(max_followers=5)
+    key, other, run_id = served.key("read"), served.key("read"), served.control.begin()
+    served.control.change(run_id, status=RunStatus.SUCCEEDED)
+    served.here.following.take(f"key {key.split('_')[1]}")
+    assert served.get(f"/v1/runs/{run_id}/events", key).json()["code"] == "too_many_followers"
+    assert served.get(f"/v1/runs/{run_id}/events", other).status_code == 200
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired", "signed out", "revoked behind a session"])
+def test_nobody_hears_a_run_any_more_whose_key_or_session_ended(served, monkeypatch, end):
+    monkeypatch.setattr(runs, "MOST_SECONDS", 1.0)
+    key, run_id, looks = served.key("read", days=1), served.control.begin(), count()
+    headers = served.headers(key)
+    form = {"Origin": "http://testserver"}
+    if end in ("signed out", "revoked behind a session"):
+        served.client.post("/sign-in", data={"key": key}, headers=form, follow_redirects=False)
+        headers = {"Cookie": f"telefine_session={served.client.cookies['telefine_session']}"}
+        served.client.cookies.clear()
+
+    def ended():
+        if "revoked" in end:
+            ApiKeys(served.here.ledger).revoke(key.split("_")[1], "it leaked", "me", NOW)
+        elif end == "expired":
+            served.wait(86_400)
+        else:
+            TestClient(served.app).post("/sign-out", headers=headers | form, follow_redirects=False)
+
+    def look(_):
+        number = next(looks)
+        if number == 1:
+            ended()
+        served.control.change(run_id, progress=f"look {number}")
+        return served.control.known[run_id]
+
+    monkeypatch.setattr(served.control, "run", look)
+    answer = served.client.get(f"/v1/runs/{run_id}/events", headers=headers)
+    assert [state["progress"] for _, state in events_of(answer.text)] == ["look 0", "look 1"]
 
 
 def test_without_dagster_it_says_so_and_names_no_place(served, operator):

@@ -11,7 +11,7 @@ from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.pages import program_view
 from telefine_assets.api.pages.certified import Certified, certified
 from telefine_assets.api.pages.payouts_read import payouts
-from telefine_assets.api.pages.rendering import page
+from telefine_assets.api.pages.rendering import HEADERS, page
 from telefine_assets.api.parameters import Here
 from telefine_assets.api.problems import not_found
 from telefine_assets.api.reports import STAGE as REPORTS
@@ -27,6 +27,8 @@ router = APIRouter(include_in_schema=False)
 Visitor = Annotated[Caller, anyone(session=True)]
 Reader = Annotated[Caller, requires("read", session=True)]
 _RUNS, _REPORTS = 8, 8
+# Whoever signs out leaves nothing behind.
+_SIGNED_IN = {name: HEADERS[name] for name in ("Vary", "Cross-Origin-Opener-Policy")} | {"Cache-Control": "no-store"}
 
 
 async def _known(here: Here, program: str) -> str:
@@ -74,7 +76,7 @@ def show_report(request: Request, caller: Reader, here: Here, program: Program, 
     """Show a day's report to those who signed in."""
     if day not in here.records.days(program, REPORTS):
         raise not_found(f"there is no report of this day; see the reports of {program} on its page")
-    return page_of_day(request, here, program, day)
+    return page_of_day(request, here, program, day, _SIGNED_IN)
 
 
 def _champion(
