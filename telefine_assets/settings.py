@@ -37,7 +37,7 @@ from telefine_assets.settings_compile import CompileSettings as CompileSettings
 from telefine_assets.settings_compile import StrategySettings as StrategySettings
 from telefine_assets.settings_dagster import DagsterSettings as DagsterSettings
 from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettings
-from telefine_assets.settings_file import ADDRESSES, read_values, without_password
+from telefine_assets.settings_file import ADDRESSES, UNFINISHED, read_values, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
 from telefine_assets.settings_file import config_path as config_path
 from telefine_assets.settings_group import Group as _Group
@@ -48,7 +48,7 @@ from telefine_assets.settings_metrics import ExactMatch, MetricSettings
 from telefine_assets.settings_payout import PayoutSettings as PayoutSettings
 from telefine_assets.settings_retention import RetentionSettings as RetentionSettings
 from telefine_assets.settings_retention import check_retention
-from telefine_assets.settings_teachers import check_teachers
+from telefine_assets.settings_teachers import check_same_split, check_teachers
 from telefine_assets.settings_traces import CleaningSettings, TracesSettings
 
 
@@ -226,6 +226,7 @@ class Settings(_EnvironmentFirst):
     @model_validator(mode="after")
     def _teachers_can_be(self) -> Settings:
         check_teachers({name: program.compile.teacher_program for name, program in self.programs.items()})
+        check_same_split(self.programs)
         return self
 
     @model_validator(mode="after")
@@ -252,13 +253,18 @@ class Settings(_EnvironmentFirst):
             raise SettingsError(f"no program {name!r} in the settings; there are: {', '.join(self.programs)}") from None
 
 
-def load_settings(path: Path | None = None, profile: str | None = None) -> Settings:
+def load_settings(path: Path | None = None, profile: str | None = None, restoring: bool = False) -> Settings:
     """Read, merge and validate the settings.
 
     Relative paths in the file are relative to the file's own directory.
 
+    Args:
+        path: the file; by default, where ``config_path`` says.
+        profile: which of its profiles is laid over it.
+        restoring: whether it is for whoever finishes a restore; for all others an unfinished one is in the way.
+
     Raises:
-        SettingsError: one line per mistake: key, value, what is allowed.
+        SettingsError: one line per mistake: key, value, what is allowed; or a restore was cut off there.
     """
     path = (path or config_path()).resolve()
     values = read_values(path, profile or os.environ.get("TELEFINE_PROFILE"))
@@ -268,7 +274,13 @@ def load_settings(path: Path | None = None, profile: str | None = None) -> Setti
         raise SettingsError(explain(error, path.name)) from None
     except UnreadableVariable as error:
         raise SettingsError(f"environment: {error}: a group of settings is written there as JSON") from None
-    return _anchored(settings, path.parent)
+    anchored = _anchored(settings, path.parent)
+    if not restoring and os.access(mark := anchored.home / UNFINISHED, os.F_OK):
+        # An empty ledger would be made where the backup's belongs, and be taken for it.
+        raise SettingsError(
+            f"home = {anchored.home}: half restored: run `telefine restore` again; to give it up, remove {mark}"
+        )
+    return anchored
 
 
 class _SignerAlone(_EnvironmentFirst):

@@ -15,6 +15,8 @@ import yaml
 
 from telefine_assets.errors import TelefineError
 
+UNFINISHED = "restoring"
+"""The file in a home that says which backup is being restored there; until it is done, nothing else may work there."""
 ADDRESSES = (("mlflow", "tracking_uri"), ("ledger", "url"), ("store", "uri"))
 """Settings that are URLs, and may carry a password."""
 # As far as the last @, since a password may hold one, but not from a port on; and libpq's own way to write one.

@@ -25,7 +25,7 @@ class RetentionSettings(Group):
         None,
         ge=1,
         le=_MOST_DAYS,
-        description="Evidence of compiles and evaluations that came to nothing, by their day.",
+        description="What compiles that came to nothing were made of (train sets, demos), by their day.",
     )
     runs_days: int | None = Field(
         None,
@@ -48,7 +48,7 @@ def check_retention(retention: RetentionSettings, programs: Mapping[str, Program
     """
     for name, program in programs.items():
         least = look_back(program)
-        for key in ("traces_days", "runs_days"):
+        for key in type(retention).model_fields:
             days = getattr(retention, key)
             if days is not None and days < least:
                 raise ValueError(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telefine_assets.settings import ProgramSettings
 
 
 def check_teachers(teachers: Mapping[str, str | None]) -> None:
@@ -30,6 +34,25 @@ def check_teachers(teachers: Mapping[str, str | None]) -> None:
                 f"programs.{name}.compile.teacher_program: {' is taught by '.join(circle)}: that is a circle; "
                 "leave teacher_program out of one of them"
             )
+
+
+def check_same_split(programs: Mapping[str, ProgramSettings]) -> None:
+    """Refuse a teacher that puts an input on another side than its student does: it would learn what that holds out.
+
+    Raises:
+        ValueError: naming the settings that differ, and never their values, of which one is a key.
+    """
+    for name, program in programs.items():
+        teacher = program.compile.teacher_program
+        if teacher is None or program.split == programs[teacher].split:
+            continue
+        theirs = programs[teacher].split
+        differ = [key for key in type(theirs).model_fields if getattr(theirs, key) != getattr(program.split, key)]
+        raise ValueError(
+            f"programs.{name}.compile.teacher_program = {teacher!r}: programs.{name}.split and "
+            f"programs.{teacher}.split differ in {', '.join(differ)}; give both the same, so that what one holds out "
+            "the other does not learn"
+        )
 
 
 def _circle(name: str, teachers: Mapping[str, str | None]) -> list[str]:

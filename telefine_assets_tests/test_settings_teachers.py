@@ -41,6 +41,20 @@ def test_a_teacher_that_cannot_be_is_refused_with_its_setting(load, teachers, sa
     assert said in line
 
 
+def test_teacher_and_student_must_split_alike_and_no_key_is_told(load):
+    changes = taught_by(junior="tickets")
+    junior = changes["programs/junior"]
+    junior["split"] = {**junior["split"], "key": "another one", "holdout_percent": 31}
+    (line,) = mistakes(load, changes)
+    assert (
+        "programs.junior.compile.teacher_program = 'tickets': programs.junior.split and programs.tickets.split" in line
+    )
+    assert "differ in key, holdout_percent; give both the same" in line
+    assert "another one" not in line
+    junior["compile"] = {"strategies": BOOTSTRAP}
+    assert load(changes).program("junior").split.holdout_percent == 31, "who teaches nobody may split as it likes"
+
+
 def test_a_compile_has_one_teacher_and_somebody_to_be_taught():
     ((_, said),) = mistakes_of_compile(strategies=BOOTSTRAP, teacher_program="a", incremental={"teacher": True})
     assert "either teacher_program or incremental.teacher" in said

@@ -8,6 +8,7 @@ from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.metadata import USABLE
 from telefine_assets.assets.progress import watcher
+from telefine_assets.assets.windows import cleaned_window
 from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
@@ -43,11 +44,10 @@ def build(line: Line) -> dg.AssetsDefinition:
             validation_scores,
         )
         from telefine_assets.programs.versions import Version
-        from telefine_assets.traces.records import table_to_window
 
         day, settings, records, evidence = context.partition_key, line.settings.compile, store.records, store.evidence
         key = line.settings.split.key
-        window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        window = cleaned_window(line, store, ledger, day)
         reports = {each: records.find(line.name, "cleaned_traces", each) for each in line.window(day)}
         usable = {each: report["kept"] for each, report in reports.items() if report}
         work = Work(line.name, STAGE, day, context.run_id)
@@ -65,8 +65,9 @@ def build(line: Line) -> dg.AssetsDefinition:
                 teacher = _teacher(line, spec, day, store, champions, models.lm.identity)
                 watch = watcher(context, run)
                 found = compile_day(
-                    spec, window.traces, baseline, settings, key, models, earlier, context.log.info, watch, teacher
-                )
+                    spec, window.traces, baseline, settings, key, models, earlier, context.log.info, watch, teacher,
+                    line.settings.cleaning.near_duplicates,
+                )  # fmt: skip
                 return compile_record(found, models.lm.identity, evidence.put)
 
             closed = Looks(ledger.open()).closed(line.name, day)

@@ -4,6 +4,7 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.windows import cleaned_window
 from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
@@ -31,11 +32,10 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.deltaone.bench import Bench
         from telefine_assets.deltaone.day import report_day
         from telefine_assets.ledger.looks import Looks
-        from telefine_assets.traces.records import table_to_window
 
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
-        window = table_to_window(store.tables.read_window(line.name, "cleaned_traces", line.window(day)))
+        window = cleaned_window(line, store, ledger, day)
         work = Work(line.name, STAGE, day, context.run_id)
         opened = lm.program(work, line.settings, ledger.open(), context.log.info)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):

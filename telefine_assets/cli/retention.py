@@ -157,6 +157,8 @@ def _show(found: Plan) -> None:
         typer.echo(f"  would go: {each.kind} {each.name}")
     if len(found.removals) > len(shown):
         typer.echo(f"  and {len(found.removals) - len(shown)} more; see all with --json")
+    for program, first in found.kept_from.items():
+        typer.echo(f"  {program}: no day that looks back to before {first} could be made again")
     for held in found.held:
         typer.echo(f"  held: {held.name}: {held.by}")
     typer.echo(f"plan {found.digest()}" if found.removals else "nothing would go")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from telefine_assets.keeping.places import RECORDS
 from telefine_assets.ledger.connection import Ledger
@@ -15,9 +14,11 @@ from telefine_assets.ledger.schema import champions, look_outcomes, looks
 from telefine_assets.ledger.texts import texts
 from telefine_assets.store.files import Files
 from telefine_assets.store.garbage import DIGITS
+from telefine_assets.store.records import RecordStore
 
 ATTESTATIONS, PAYOUTS = "attestations", "contributor_payouts"
 """Stages whose records hold their day."""
+COMPILED = "compiled_programs"
 Day = tuple[str, str]
 """A program and its day, YYYY-MM-DD."""
 _DEPTH = 4
@@ -33,8 +34,9 @@ def records_of(files: Files, *stages: str) -> Iterator[tuple[str, Day]]:
 
 def read_records(files: Files, stage: str) -> Iterator[tuple[Day, dict[str, Any]]]:
     """All records of a stage."""
-    for name, day in records_of(files, stage):
-        yield day, json.loads(files.read(name) or b"")
+    records = RecordStore(files)
+    for _, day in records_of(files, stage):
+        yield day, records.read(day[0], stage, day[1])
 
 
 def held_days(ledger: Ledger, files: Files) -> dict[Day, list[str]]:
@@ -67,14 +69,14 @@ def reached_days(ledger: Ledger) -> list[Day]:
         return [(program, day) for program, day in connection.execute(query)]
 
 
-def needed_texts(ledger: Ledger, first: str) -> Iterator[str]:
-    """The ledger's texts, but of looks that reached nothing only those from the day ``first`` on."""
-    yield from texts(ledger, DIGITS, but=(looks, look_outcomes))
-    query = (
-        select(looks.c.baseline, looks.c.candidate, looks.c.metric, looks.c.item_list, look_outcomes.c.report)
-        .outerjoin(look_outcomes, look_outcomes.c.look_key == looks.c.look_key)
-        .where(or_(looks.c.day >= first, look_outcomes.c.reached == 1))
-    )
-    with ledger.reading() as connection:
-        for row in connection.execute(query):
-            yield from (each for each in row if each is not None)
+def needed_texts(ledger: Ledger, files: Files) -> Iterator[str]:
+    """Texts that name what no rule lets go.
+
+    Whatever the ledger names: the items of a look, whatever came of it, retire with
+    its epoch, and every later look reads them; so does the record that it ended
+    with. And every version that was compiled, compared with, or taught another.
+    """
+    yield from texts(ledger, DIGITS)
+    for _, record in read_records(files, COMPILED):
+        versions = (record["baseline"], record["candidate"], (record.get("teacher") or {}).get("version"))
+        yield from (each for each in versions if each is not None)

@@ -1,15 +1,17 @@
 """Retention: what may go by the settings' rules, what is held and by what, and its removal.
 
-A rule looks at days. Tables go by their own day; of compiles and evaluations,
-the records stay and only the evidence goes that nothing else needs; runs go by
-when they ended. What holds a day (see ``holds``) holds all of its evidence.
+A rule looks at days. Tables go by their own day; of compiles, the records and
+the versions stay, and only the other evidence goes that nothing else needs; runs
+go by when they ended. What holds a day (see ``holds``) holds all of its evidence.
+Every look is held, with all that is to be read of it. Before anything goes, the
+store is told since when everything is there (see ``store.kept``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -17,12 +19,12 @@ from telefine_assets.attribution.records import Fields, RecordError, load_json
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.keeping.holds import (
     ATTESTATIONS,
+    COMPILED,
     Day,
     held_days,
     needed_texts,
     reached_days,
     read_records,
-    records_of,
 )
 from telefine_assets.keeping.manifest import KeepingError
 from telefine_assets.keeping.places import TABLES, Track
@@ -31,12 +33,12 @@ from telefine_assets.settings_retention import RetentionSettings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.garbage import find_garbage
+from telefine_assets.store.kept import keep_from
+from telefine_assets.store.records import RecordStore
 
 FORMAT = 1
 PARTITION, FILE = "partition", "evidence"
 """Kinds of what goes, beside the runs of each keeper."""
-MADE_BY_COMPILING = ("compiled_programs", "deltaone_reports", "contributor_weights")
-"""Stages whose evidence goes by ``artifacts_days``."""
 INDEX = "cluster_index"
 """The table that tells which inputs were seen before; no text is in it, and it is needed for longer."""
 _SETTLED = timedelta(days=7)
@@ -69,10 +71,17 @@ class Held:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would go, in order, and what is held."""
+    """What would go, in order, and what is held.
+
+    Attributes:
+        removals: what would go.
+        held: what a rule would let go, and something holds.
+        kept_from: the first day of which everything would be there still, by program.
+    """
 
     removals: tuple[Removal, ...]
     held: tuple[Held, ...]
+    kept_from: Mapping[str, str] = field(default_factory=dict)
 
     def totals(self) -> dict[str, tuple[int, int]]:
         """Number and bytes by kind."""
@@ -140,7 +149,7 @@ def plan(rules: Rules, ledger: Ledger, files: Files, keepers: Sequence[Keeper], 
     if limits.runs_days is not None:
         for keeper in keepers:
             planning.runs(keeper, now - timedelta(days=limits.runs_days))
-    return Plan(tuple(planning.removals), tuple(sorted(planning.held)))
+    return Plan(tuple(planning.removals), tuple(sorted(planning.held)), planning.kept_from)
 
 
 def apply(
@@ -153,9 +162,13 @@ def apply(
     the same plan again goes on.
     """
     allowed = set(still.removals)
+    going = [each for each in wanted.removals if each in allowed]
+    if any(each.kind in (PARTITION, FILE) for each in going):
+        for program, first in still.kept_from.items():
+            keep_from(RecordStore(files), program, first)
     removers = {keeper.kind: keeper.remove for keeper in keepers}
     gone = []
-    for each in track([each for each in wanted.removals if each in allowed], "removing"):
+    for each in track(going, "removing"):
         # A stage may have found evidence there a moment ago, and be about to name it.
         if each.kind != FILE or _is_settled(files, each.name, now):
             removers.get(each.kind, files.remove)(each.name)
@@ -198,6 +211,7 @@ class _Planning:
         self._holds = held_days(ledger, files)
         self.removals: list[Removal] = []
         self.held: list[Held] = []
+        self.kept_from: dict[str, str] = {}
 
     def partitions(self, first: str) -> None:
         """Tables of days before ``first``."""
@@ -208,24 +222,28 @@ class _Planning:
                 continue
             program, table, day = parts[1], parts[2], parts[3].removesuffix(".parquet")
             longer = self._rules.remembered.get(program, 0) if table == INDEX else 0
-            if day < _before(first, longer):
-                self._let_go(Removal(PARTITION, name, size), name, waiting.get((program, day), ()))
+            removal, by = Removal(PARTITION, name, size), waiting.get((program, day), ())
+            if day < _before(first, longer) and self._let_go(removal, name, by):
+                self._keep(program, first)
 
     def artifacts(self, first: str) -> None:
-        """Evidence that only tables that go need, and records of compiles and evaluations of days before ``first``."""
-        leaving = {each.name for each in self.removals}
-        made = list(records_of(self._files, *MADE_BY_COMPILING))
-        # The next compile begins where the last one ended.
-        newest = {program: day for _, (program, day) in sorted(made, key=lambda each: each[1][1])}
-        for name, (program, day) in made:
-            by = self._holds.get((program, day), ())
-            if day < first and day != newest[program]:
+        """Evidence that only tables that go need, and compiles of days before ``first``."""
+        compiles: dict[str, str] = {}
+        old = [(day, record["candidate"]) for day, record in read_records(self._files, COMPILED) if day[1] < first]
+        # Whatever is compiled from now on begins at the earliest where this one ended.
+        last = {program: day for (program, day), candidate in old if candidate is not None}
+        for (program, day), _ in old:
+            name, by = RecordStore.name(program, COMPILED, day), self._holds.get((program, day), ())
+            if day != last.get(program):
                 self.held += [Held(name, each) for each in by]
-                leaving |= set() if by else {name}
-        named = needed_texts(self._ledger, first)
+                compiles |= {} if by else {name: program}
+        leaving = compiles.keys() | {each.name for each in self.removals}
+        named = needed_texts(self._ledger, self._files)
         for digest in find_garbage(self._files, named, self._now - _SETTLED, leaving).digests:
             name = EvidenceStore.name(digest)
             self.removals.append(Removal(FILE, name, self._files.size(name)))
+            for program in {*compiles.values()}:
+                self._keep(program, first)
 
     def runs(self, keeper: Keeper, moment: datetime) -> None:
         """Runs that ended before a moment."""
@@ -233,9 +251,13 @@ class _Planning:
             by = self._holds.get(run.day, ()) if run.day else ()
             self._let_go(Removal(keeper.kind, run.run_id, 0), f"{keeper.kind} {run.run_id}", by)
 
-    def _let_go(self, removal: Removal, name: str, by: Sequence[str]) -> None:
+    def _let_go(self, removal: Removal, name: str, by: Sequence[str]) -> bool:
         self.held += [Held(name, each) for each in by]
         self.removals += [] if by else [removal]
+        return not by
+
+    def _keep(self, program: str, first: str) -> None:
+        self.kept_from[program] = max(first, self.kept_from.get(program, first))
 
     def _waiting(self) -> dict[Day, list[str]]:
         """Days whose traces are needed still: those of windows that reached DeltaOne and are not attested yet."""

@@ -18,10 +18,12 @@ from telefine_assets.programs.entries import Earlier, Ring, entries, estimated_c
 from telefine_assets.programs.held_out import HeldOut
 from telefine_assets.programs.provenance import Demo
 from telefine_assets.programs.spec import ProgramSpec
-from telefine_assets.programs.teaching import Teacher
+from telefine_assets.programs.state import dump_state
+from telefine_assets.programs.teaching import Teacher, was_taught
 from telefine_assets.programs.tournament import Gate, Tournament, Watch, compete
 from telefine_assets.programs.versions import Version, make_version
 from telefine_assets.settings_compile import CompileSettings
+from telefine_assets.settings_traces import NearDuplicateSettings
 from telefine_assets.traces.records import CleanedTrace
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ TOO_FEW = "too_few_items"
 
 Say = Callable[[str], None]
 NOTHING_EARLIER = Earlier()
+SAME_BY_DEFAULT = NearDuplicateSettings()
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ def compile_day(
     say: Say = logger.info,
     watch: Watch | None = None,
     teacher: Teacher | None = None,
+    near: NearDuplicateSettings = SAME_BY_DEFAULT,
 ) -> Compiled:
     """Compile from the cleaned traces of the window; holdout traces are never touched.
 
@@ -169,9 +173,9 @@ def compile_day(
         say: takes a line of the log.
         watch: takes the progress while contenders are made and asked.
         teacher: the version of another program that bootstraps demos.
+        near: which inputs are near-copies, so that none of a held-out one comes with the teacher.
 
     Raises:
-        ProgramError: when the teacher cannot teach.
         TournamentError: when nothing could be scored, or every strategy failed.
         Unreachable: when the language model did not answer; run again, nothing is asked twice.
     """
@@ -187,7 +191,8 @@ def compile_day(
         if len(items) < needed:
             return replace(sides, reason=f"{len(items)} of {needed} {name} items so far")
     gate = Gate(spec, validation, settings, models.lm, watch or (lambda progress: None))
-    held = HeldOut(cleaned) if teacher else None
+    taught = teacher is not None or (earlier.previous is not None and was_taught(earlier.previous.strategy))
+    held = HeldOut(cleaned, dump_state(spec.build().reset_copy()), near) if taught else None
     ring = Ring(spec, settings, trainset, validation, models.lm, models.others, earlier, say, teacher, held)
     say(_estimated(estimated_calls(ring, gate.rounds), settings))
     tournament = compete(gate, baseline, entries(ring))

@@ -18,7 +18,7 @@ from telefine_assets.programs.racing import GROWTH
 from telefine_assets.programs.spec import ProgramError, ProgramSpec
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import Proposal, Task, estimate, propose
-from telefine_assets.programs.teaching import Teacher
+from telefine_assets.programs.teaching import TEACHER, Teacher, was_taught
 from telefine_assets.programs.versions import Version
 from telefine_assets.settings_compile import CompileSettings
 
@@ -60,7 +60,7 @@ class Ring:
     teacher: Teacher | None = None
     """A version of another program that bootstraps."""
     held: HeldOut | None = None
-    """What that program may know, and no contender may show."""
+    """What another program may know, and no contender that one taught may show; None: none taught any."""
 
 
 def entries(ring: Ring) -> Iterator[Contender]:
@@ -87,6 +87,7 @@ def _previous(ring: Ring, previous: Version) -> Contender:
     try:
         previous.module(ring.spec)
         contender.demos = demos_of(ring.spec, previous.state, ring.trainset, inherited=ring.earlier.inherited)
+        _require_unseen(ring, contender)
     except ProgramError as error:
         contender.error = failure(error)
     return contender
@@ -97,9 +98,13 @@ def _made(ring: Ring, name: str, settings: Any) -> Iterator[Contender]:
     from telefine_assets.programs.witness import Witness
 
     witness = Witness(ring.trainset, ring.validation)
-    taught = {"teacher": ring.teacher.identity} if ring.teacher and settings.bootstraps else {}
+    taught = {TEACHER: ring.teacher.identity} if ring.teacher and settings.bootstraps else {}
     made_by = settings.model_dump(mode="json") | taught
-    proposals = propose(settings, _task(ring, settings, witness))
+    try:
+        proposals = propose(settings, _task(ring, settings, witness))
+    except ProgramError as error:
+        yield Contender(name, made_by, None, error=failure(error))
+        return
     while True:
         try:
             with ring.lm.counting(name):
@@ -130,11 +135,20 @@ def _contender(ring: Ring, name: str, made_by: dict[str, Any], proposal: Proposa
 
 
 def _require_unseen(ring: Ring, contender: Contender) -> None:
-    if ring.held is not None and ring.held.quoted_in(contender.state):
-        raise ProgramError(
-            f"{ring.spec.name}: it quotes an input that is held out, which it can only have from its teacher; "
-            "such a program is not shipped"
-        )
+    """Refuse a taught contender whose demos show what is held out by now.
+
+    Raises:
+        ProgramError: when one does.
+    """
+    if ring.held is None or not was_taught(contender.strategy):
+        return
+    for name, part in (contender.state or {}).items():
+        inputs = [field["name"] for field in ring.spec.signatures[name]["inputs"]]
+        if any(demo.get("augmented") and ring.held.shown_by(demo, inputs) for demo in part["demos"]):
+            raise ProgramError(
+                f"{ring.spec.name}: a demo shows an input that is held out, which it can only have from its teacher; "
+                "such a program is not shipped"
+            )
 
 
 def _task(ring: Ring, settings: Any, witness: Witness) -> Task:
@@ -145,7 +159,8 @@ def _task(ring: Ring, settings: Any, witness: Witness) -> Task:
         valset=[item.example() for item in ring.validation],
         metric=ring.spec.metric,
         lm=ring.lm,
-        teacher=_teacher(ring),
+        # A version names its teacher only where its strategy says that it takes demos from one.
+        teacher=_teacher(ring) if settings.bootstraps else None,
         teacher_lm=ring.others.get(getattr(settings, "teacher_lm", None) or ""),
         seed=ring.settings.seed,
         callbacks=(witness,),
@@ -161,6 +176,9 @@ def _teacher(ring: Ring) -> Any:
     if ring.teacher is not None:
         return ring.teacher.module(ring.spec, ring.held)
     previous = ring.earlier.previous if ring.settings.incremental.teacher else None
+    if previous is not None and was_taught(previous.strategy):
+        ring.say("the latest candidate cannot teach: another program taught it")
+        return None
     try:
         return Teacher(ring.spec, previous).module(ring.spec) if previous else None
     except ProgramError as error:

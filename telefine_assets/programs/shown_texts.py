@@ -54,10 +54,14 @@ class ShownTexts:
 
     def _candidates(self, words: tuple[str, ...]) -> Iterable[bytes]:
         for start in range(len(words)):
-            for size in range(1, _HEAD + 1):
-                for length in self._lengths.get(words[start : start + size], ()):
-                    if start + length <= len(words):
-                        yield _digest(words[start : start + length])
+            heads = (words[start : start + size] for size in range(1, _HEAD + 1))
+            lengths = {length for head in heads for length in self._lengths.get(head, ())}
+            hasher, end = hashlib.sha256(), start
+            # Each word is hashed once, however many texts begin alike.
+            for length in sorted(length for length in lengths if start + length <= len(words)):
+                hasher.update((" " if end > start else "").encode() + " ".join(words[end : start + length]).encode())
+                end = start + length
+                yield hasher.digest()
 
 
 def _digest(words: Sequence[str]) -> bytes:

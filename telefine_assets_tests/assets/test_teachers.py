@@ -10,10 +10,12 @@ import yaml
 from telefine_assets.definitions import build_defs
 from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.records import BY_HAND, Choice
+from telefine_assets.programs.held_out import HeldOut
 from telefine_assets.programs.spec import ProgramError
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets.settings import load_settings
+from telefine_assets.settings_traces import NearDuplicateSettings
 from telefine_assets.traces.records import cleaned_to_table
 from telefine_assets_tests.knn_lm import MODEL
 from telefine_assets_tests.programs.examples import cleaned_tickets
@@ -39,6 +41,7 @@ class Taught(Deployment):
         junior = values["programs"][JUNIOR]
         senior = f"{two_steps.__module__}:{two_steps.__name__}"
         values["programs"][SENIOR] = {**junior, "module": senior, "experiment": SENIOR}
+        junior["cleaning"] = {**junior.get("cleaning", {}), "near_duplicates": {"similarity_percent": 97}}
         junior["compile"] = {"strategies": [TAUGHT], "teacher_program": SENIOR, "lookback_days": 1}
         file.write_text(yaml.safe_dump(values))
         self.settings = load_settings(file)
@@ -143,8 +146,22 @@ def test_a_teacher_that_is_not_decided_on_yet_is_refused_with_the_command_that_c
     command = "deltaone_reports contributor_weights attestations champions --program senior --day 2026-11-02"
     assert f"telefine run {command}," in str(caught.value)
     assert knn.calls == 0
+    deployment.records.write(SENIOR, "attestations", FIRST, {"outcome": "not_reached"})
     deployment.records.write(SENIOR, "champions", FIRST, {"outcome": "kept"})
     assert deployment.compile(instance, MIDDLE)["teacher"]["program"] == SENIOR
+
+
+def test_near_copies_are_told_as_the_students_settings_say(deployment, instance, monkeypatch):
+    given = []
+    init = HeldOut.__init__
+
+    def watched(self, cleaned, own, near):
+        given.append(near)
+        init(self, cleaned, own, near)
+
+    monkeypatch.setattr(HeldOut, "__init__", watched)
+    deployment.compile(instance, MIDDLE)
+    assert given == [NearDuplicateSettings(similarity_percent=97)]
 
 
 def test_a_new_champion_of_the_teacher_makes_nothing_anew_by_itself(deployment, instance):

@@ -8,6 +8,7 @@ import pytest
 from telefine_assets.definitions import build_defs
 from telefine_assets.settings import load_settings
 from telefine_assets.store.files import Files
+from telefine_assets.store.kept import RemovedError, keep_from
 from telefine_assets.store.records import RecordStore
 from telefine_assets.store.tables import TableStore
 from telefine_assets.traces.records import cleaned_to_table
@@ -59,3 +60,15 @@ def test_whoever_logs_a_trace_again_on_another_day_stops_nobodys_pay(deployment)
     weighed = records.read("tickets", "contributor_weights", MIDDLE)
     assert [(each["address"], each["weight_ppm"]) for each in weighed["weights"]["lines"]] == [(ADA.address, 1_000_000)]
     assert weighed["given"] == {ADA.address: 1, BOB.address: 1}
+
+
+def test_no_stage_makes_a_day_from_what_retention_left_of_its_window(deployment):
+    records = RecordStore(Files(deployment.settings.store.uri))
+    records.write("tickets", "compiled_programs", MIDDLE, {"candidate": None})
+    keep_from(records, "tickets", MIDDLE)
+    before = deployment.files()
+    with dg.instance_for_test() as instance:
+        for stage in ("compiled_programs", "deltaone_reports", "contributor_weights"):
+            with pytest.raises(RemovedError, match=f"looks back to {FIRST}, and retention removed .* {MIDDLE}"):
+                told_by(deployment, instance, stage)
+    assert deployment.files() == before

@@ -121,7 +121,7 @@ def test_a_payout_counts_as_the_ledger_has_it(empty):
 
 def test_a_record_that_no_stage_writes_is_named(empty):
     empty.records.write("triage", "compiled_programs", LAST, {"outcome": "candidate"})
-    with pytest.raises(TelefineError, match=f"triage/compiled_programs {LAST}: its record is not what"):
+    with pytest.raises(TelefineError, match=f"triage/compiled_programs for {LAST} lacks '"):
         empty.gathered()
 
 

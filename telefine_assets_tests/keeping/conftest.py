@@ -1,5 +1,6 @@
 """A deployment with everything that is kept: attested and paid days, MLflow with files, Dagster with runs."""
 
+import gc
 import shutil
 import sqlite3
 from contextlib import closing
@@ -60,9 +61,14 @@ class KeptHome(PaidHome):
         (self.own / "keys").mkdir()
         (self.own / "keys/attester.password").write_text(PASSWORD)
 
+    def close(self) -> None:
+        """Let go of the ledger; so do the commands that ran in this process, once nothing refers to their ledgers."""
+        self.ledger.close()
+        gc.collect()
+
     def destroy(self) -> None:
         """Lose everything but the settings and the keys."""
-        self.ledger.close()
+        self.close()
         for each in self.own.iterdir():
             if each.name != "keys":
                 shutil.rmtree(each) if each.is_dir() else each.unlink()

@@ -20,7 +20,8 @@ from telefine_assets.keeping.mlflow_runs import MlflowRuns
 from telefine_assets.keeping.proving import prove
 from telefine_assets.keeping.retention import FILE, INDEX, PARTITION, Rules, apply, plan, read_plan
 from telefine_assets.ledger.audit import Audit
-from telefine_assets.ledger.schema import look_outcomes, looks
+from telefine_assets.ledger.looks import Looks
+from telefine_assets.ledger.schema import look_numbers, look_outcomes, looks
 from telefine_assets.settings import RetentionSettings
 from telefine_assets.settings_file import SettingsError
 from telefine_assets.store.files import Files
@@ -41,27 +42,44 @@ def all_at_once(items, _what):
 
 
 def fill(home: PaidHome, numbers, reached=()) -> dict[str, str]:
-    """Days that were loaded, compiled and looked at; returns the candidate's digest by day. All of it is old."""
-    tables, candidates = TableStore(Files(home.settings.store.uri)), {}
+    """Days that were loaded, compiled and looked at; returns the train set's digest by day. All of it is old."""
+    tables, trainsets = TableStore(Files(home.settings.store.uri)), {}
     with home.ledger.writing() as connection:
         for number in numbers:
             for table in TABLES:
                 tables.write("triage", table, day(number), pa.table({"inputs": [f"of {number}"]}))
             made = home.evidence.put(f"candidate of {number}".encode())
             report = home.evidence.put(f"report on {made}".encode())
-            record = {"candidate": made, "evidence": {"report": report}}
+            trainset = home.evidence.put(f"trainset of {number}".encode())
+            teacher = {"program": "senior", "version": home.evidence.put(f"teacher of {number}".encode())}
+            record = {"baseline": made, "candidate": made, "teacher": teacher, "evidence": {"trainset": trainset}}
             if home.records.find("triage", "compiled_programs", day(number)) is None:
                 home.records.write("triage", "compiled_programs", day(number), record)
             if day(number) not in (MONDAY, TUESDAY):
-                candidates[day(number)] = made
+                trainsets[day(number)] = trainset
+            items = home.evidence.put(json.dumps([f"item of {number}"]).encode())
             look = {"program": "triage", "look_key": f"{number:064}", "epoch": 1, "day": day(number), "alpha": "0.05"}
-            look |= {"baseline": "0" * 64, "candidate": made, "metric": "exact", "item_list": "1" * 64}
+            look |= {"baseline": "0" * 64, "candidate": made, "metric": "exact", "item_list": items}
             connection.execute(insert(looks).values(**look))
+            numbered = {"look_key": look["look_key"], "program": "triage", "epoch": 1, "k": number + 1}
+            connection.execute(insert(look_numbers).values(**numbered))
             outcome = {"look_key": f"{number:064}", "reached": int(number in reached), "report": report}
             connection.execute(insert(look_outcomes).values(**outcome))
     for path in Path(home.settings.store.uri).rglob("*"):
         os.utime(path, (0, 0))
-    return candidates
+    return trainsets
+
+
+def assert_nothing_of_a_look_is_lost(home: PaidHome, numbers) -> None:
+    """What a later look reads, what a look that is run again reads, and what teaches when a day is compiled again."""
+    taken = Looks(home.ledger)
+    for digest in taken.epoch("triage", "f" * 64)[1]:
+        assert json.loads(home.evidence.get(digest))
+    for number in numbers:
+        home.evidence.get(taken.concluded(f"{number:064}"))
+        compiled = home.records.read("triage", "compiled_programs", day(number))
+        for version in (compiled["baseline"], compiled["candidate"], compiled["teacher"]["version"]):
+            home.evidence.get(version)
 
 
 @pytest.fixture
@@ -103,7 +121,7 @@ def test_whatever_the_rules_all_proofs_stand(home, kept_template, traces, artifa
         copied = Path(folder) / "home"
         shutil.copytree(kept_template, copied)
         own = PaidHome(copied)
-        candidates = fill(own, numbers, reached)
+        trainsets = fill(own, numbers, reached)
         files, by = Files(own.settings.store.uri), rules(traces, artifacts, remembered=remembered)
         found = plan(by, own.ledger, files, [], at(now))
         gone = apply(found, found, files, [], at(now), all_at_once)
@@ -114,25 +132,23 @@ def test_whatever_the_rules_all_proofs_stand(home, kept_template, traces, artifa
         held = {each.name.split("/")[-1][:10] for each in found.held if each.name.startswith("tables/")}
         kept = {day(each) for each in numbers if traces is None or day(each) >= day(now - traces)}
         assert left == kept | (held & {day(each) for each in numbers})
-        for each, digest in candidates.items():
-            young = artifacts is None or each >= day(now - artifacts)
-            needed = (
-                young
-                or each == max(candidates, default="")
-                or date.fromisoformat(each) - FIRST in {timedelta(days=number) for number in reached}
-            )
+        assert_nothing_of_a_look_is_lost(own, numbers - {13, 14})
+        old = [] if artifacts is None else [each for each in trainsets if each < day(now - artifacts)]
+        for each, digest in trainsets.items():
+            needed = each not in old or each == max(old) or each in map(day, reached)
             assert not needed or own.evidence.find(digest) is not None
         assert plan(by, own.ledger, files, [], at(now)).removals == ()
         own.ledger.close()
 
 
-def test_old_candidates_go_and_the_newest_and_the_held_stay(home, old):
+def test_old_train_sets_go_and_the_newest_and_the_held_stay(home, old):
     files = Files(home.settings.store.uri)
     found = plan(rules(artifacts=5), home.ledger, files, [], at(400))
     apply(found, found, files, [], at(400), all_at_once)
     left = {each for each, digest in old.items() if home.evidence.find(digest) is not None}
     assert left == {day(29)}
     assert {each.kind for each in found.removals} == {FILE}
+    assert_nothing_of_a_look_is_lost(home, {*range(30)} - {13, 14})
     uid = home.records.read("triage", "attestations", MONDAY)["uid"]
     held = {each.by for each in found.held if each.name == f"records/triage/compiled_programs/{MONDAY}.json"}
     assert {f"attestation {uid}", f"payout of {uid}"} <= held
@@ -202,7 +218,7 @@ def test_a_plan_removes_nothing_that_the_rules_do_not_let_go(home, telefine, old
     size = Files(home.settings.store.uri).size(name)
     forged = {"format": 1, "removals": [{"kind": "evidence", "name": name, "bytes": size}]}
     (tmp_path / "plan.json").write_text(json.dumps(forged))
-    set_rules(home, "{artifacts_days: 1}")
+    set_rules(home, "{artifacts_days: 2}")
     code, out, _ = telefine("retention", "apply", tmp_path / "plan.json", "--yes", "--by", "eve")
     assert (code, "0 removed; 1 are gone already, or needed by now" in out) == (0, True)
     assert home.evidence.find(bundle) is not None
@@ -223,8 +239,9 @@ def test_runs_go_with_their_events(home):
 
 
 def test_rules_that_would_cut_a_window_are_refused(load):
-    with pytest.raises(SettingsError, match=r"retention.traces_days = 43: program 'tickets' looks back 44 days"):
-        load({"retention": {"traces_days": 43}})
+    for key in ("traces_days", "artifacts_days", "runs_days"):
+        with pytest.raises(SettingsError, match=rf"retention.{key} = 43: program 'tickets' looks back 44 days"):
+            load({"retention": {key: 43}})
     assert load({"retention": {"traces_days": 44}}).retention.traces_days == 44
     assert load().retention == RetentionSettings()
 

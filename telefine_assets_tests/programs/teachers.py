@@ -32,6 +32,15 @@ class Quoting(dspy.Module):
         return dspy.Prediction(team=right_team(ticket), reasoning=f"as in '{HELD_OUT[0].upper()}', plainly")
 
 
+class QuotingOnce(Quoting):
+    """As ``Quoting``, and only where an invoice is asked about."""
+
+    def forward(self, ticket: str) -> Any:
+        if "invoice" in ticket:
+            return super().forward(ticket)
+        return dspy.Prediction(team=right_team(ticket), reasoning="it says so")
+
+
 class AskingMore(dspy.Module):
     """Two steps, of which the first reads a ticket that the student holds out."""
 
@@ -61,6 +70,11 @@ def reasoning_student() -> Any:
     return dspy.Predict(Reasoned)
 
 
+def instructed() -> Any:
+    """A teacher whose own code says what it is to do."""
+    return dspy.Predict(dspy.Signature("ticket -> team", "Name the team of this ticket."))
+
+
 def bare() -> Any:
     """A student that is nothing but a predictor."""
     return dspy.Predict("ticket -> team")
@@ -82,3 +96,9 @@ def first_step_knows(prompt: str) -> str | None:
     if question.endswith("Topic:"):
         return "some topic"
     return right_team(question) if "Topic: some topic" in question else None
+
+
+def demos_know(prompt: str) -> str | None:
+    """A model that is right, and says why, once a demo shows it a reason."""
+    *shown, question = prompt.split("\n\n")
+    return f"because\nTeam: {right_team(question)}" if any("Reasoning:" in each for each in shown) else None

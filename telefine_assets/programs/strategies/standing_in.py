@@ -9,6 +9,7 @@ from typing import Any
 
 import dspy
 
+from telefine_assets.programs.held_out import HeldOut
 from telefine_assets.programs.values import plain_fields
 from telefine_assets.traces.clusters import cluster_of
 
@@ -21,6 +22,16 @@ class Asked:
     """A ``dspy.Module`` or a predictor of one; asked, never changed."""
     takes: tuple[str, ...]
     """Inputs that it is called with."""
+    held: HeldOut | None = None
+    """What no answer may show."""
+
+
+class Withheld(Exception):
+    """An answer shows what the student holds out.
+
+    To an optimiser it is as one that cannot be parsed: it costs this demo, and
+    nothing else. A ``TelefineError`` would end the whole strategy.
+    """
 
 
 class StandIn(dspy.Predict):
@@ -33,7 +44,11 @@ class StandIn(dspy.Predict):
     asked: Asked
 
     def forward(self, **inputs: Any) -> Any:
-        """Ask, without those of its demos that show the very question: they would give the label away."""
+        """Ask, without those of its demos that show the very question: they would give the label away.
+
+        Raises:
+            Withheld: when what it was asked, or answers, shows what is held out.
+        """
         asked = self.asked.module.deepcopy()
         inputs = {name: inputs[name] for name in self.signature.input_fields if name in inputs}
         for predictor in asked.predictors():
@@ -41,6 +56,9 @@ class StandIn(dspy.Predict):
         with dspy.context(trace=None):
             answer = asked(**{name: value for name, value in inputs.items() if name in self.asked.takes})
         given = {name: answer[name] for name in self.signature.output_fields if name in answer}
+        held = self.asked.held
+        if held is not None and held.shown_by({**inputs, **given}, self.signature.input_fields):
+            raise Withheld("the teacher's answer shows an input that is held out")
         return self._forward_postprocess([given], self.signature, **inputs)
 
 
