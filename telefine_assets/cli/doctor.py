@@ -48,8 +48,9 @@ def _findings(no_lm: bool) -> Iterator[Finding]:
     from telefine_assets.control.health_dagster import DAGSTER
     from telefine_assets.control.health_runs import LOST_RUNS
     from telefine_assets.control.health_services import MODELS, SERVICES
+    from telefine_assets.control.health_store import RECORDS
 
-    yield from examine(settings, (*SERVICES, *DAGSTER, LOST_RUNS, ALERTS, *(() if no_lm else (MODELS,))))
+    yield from examine(settings, (*SERVICES, RECORDS, *DAGSTER, LOST_RUNS, ALERTS, *(() if no_lm else (MODELS,))))
 
 
 def _show(each: Finding) -> None:

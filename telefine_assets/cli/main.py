@@ -41,6 +41,7 @@ from telefine_assets.cli import (
     traces,
 )
 from telefine_assets.cli.shared import plain
+from telefine_assets.control.surroundings import told_of
 from telefine_assets.errors import TelefineError
 
 app = typer.Typer(
@@ -79,14 +80,20 @@ app.command("serve")(serve.serve)
 
 
 def told(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a ``TelefineError`` into its message and exit code 1; anything else is a defect."""
+    """Turn a ``TelefineError`` into its message and exit code 1, and what disks and databases refuse.
+
+    Anything else is a defect, and keeps its traceback.
+    """
 
     @wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
             return function(*arguments, **options)
-        except TelefineError as error:
-            typer.echo(f"telefine: {plain(str(error))}", err=True)
+        except Exception as error:
+            said = str(error) if isinstance(error, TelefineError) else told_of(error)
+            if said is None:
+                raise
+            typer.echo(f"telefine: {plain(said)}", err=True)
             sys.exit(1)
 
     return wrapped

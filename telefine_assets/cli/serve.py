@@ -40,7 +40,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400, drain: Drain = None) -> N
     from telefine_assets.settings import load_settings
 
     loopback, settings = _is_loopback(host), load_settings()
-    pass
+    _require_free(host, port)
     app = app_of(settings)
     if not loopback:
         typer.echo(

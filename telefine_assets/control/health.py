@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from telefine_assets.control.surroundings import cure_of
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Check:
     Attributes:
         name: what is checked.
         look: returns what was found; raises ``Broken``, ``Skipped``, or whatever the thing itself raises.
-        cure: what helps when it raises anything else, or takes too long.
+        cure: what helps when it raises anything else but for want of a disk or database, or takes too long.
         seconds: how long it may take.
     """
 
@@ -94,4 +95,6 @@ def _finding(settings: Settings, check: Check) -> Finding:
         return Finding(check.name, Health.BROKEN, str(broken), broken.cure)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
         named = "" if isinstance(error, TelefineError) else f"{type(error).__name__}: "
-        return Finding(check.name, Health.BROKEN, " ".join(f"{named}{error}".split()), check.cure)
+        # A disk that is full or read-only breaks many things, and none of their settings is to blame.
+        cure = cure_of(error) or check.cure
+        return Finding(check.name, Health.BROKEN, " ".join(f"{named}{error}".split()), cure)

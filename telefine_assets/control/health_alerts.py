@@ -35,12 +35,17 @@ def alerts(settings: Settings) -> str:
             )
     with closing(Ledger(settings.ledger.url)) as opened:
         book = Alerts(opened)
-        dead, waiting = book.dead(), book.waiting()
-        late = book.due(time.time_ns() // 1_000_000 - _LONG_MS, 1)
+        now_ms = time.time_ns() // 1_000_000
+        dead, waiting, ahead, late = book.dead(), book.waiting(), book.ahead(now_ms), book.late(now_ms - _LONG_MS)
     if dead:
         raise Broken(
             f"{len(dead)} did not arrive and were given up; the last one, to {dead[-1].channel}: {dead[-1].reason}",
             "mend the channel (`telefine alerts test NAME`), then `telefine alerts replay --all-dead`",
+        )
+    if ahead:
+        raise Broken(
+            f"{len(ahead)} wait that were written at times still to come: the clock was ahead then, or is behind now",
+            "set the clock right; the next tick of telefine_alerts, or `telefine alerts deliver`, sends them",
         )
     if late:
         raise Broken(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import uuid
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.control.health import Broken, Check, Skipped
+from telefine_assets.control.health_store import require_whole
 from telefine_assets.settings_file import without_password
 
 if TYPE_CHECKING:
@@ -37,16 +39,24 @@ def mlflow(settings: Settings) -> str:
 
 
 def experiments(settings: Settings) -> str:
-    """Every program's experiment exists."""
+    """Every program's experiment exists, and takes traces."""
     mlflow(settings)
     from mlflow import MlflowClient
 
     client = MlflowClient(settings.mlflow.tracking_uri)
     for name, program in settings.programs.items():
-        if program.traces.files is None and client.get_experiment_by_name(program.experiment) is None:
+        if program.traces.files is not None:
+            continue
+        found = client.get_experiment_by_name(program.experiment)
+        if found is None:
             raise Broken(
                 f"programs.{name}.experiment = {program.experiment!r}: MLflow has no such experiment",
                 "name the experiment that your program logs to, or let it log its first trace",
+            )
+        if found.lifecycle_stage != "active":
+            raise Broken(
+                f"programs.{name}.experiment = {program.experiment!r}: was deleted in MLflow",
+                f"restore it (`mlflow experiments restore -x {found.experiment_id}`), or name another one",
             )
     return f"{len(settings.programs)} found"
 
@@ -108,13 +118,14 @@ def ledger(settings: Settings) -> str:
         query, names = guards[opened.dialect.name]
         with opened.reading() as connection:
             found = {*connection.scalars(text(query))}
+        pages = f", {require_whole(opened.file)}" if opened.file else ""
     open_to_change = [table for table in metadata.tables if not {f"{table}_{name}" for name in names} <= found]
     if open_to_change:
         raise Broken(
             f"could be changed unseen, since triggers are missing: {', '.join(open_to_change)}",
             "find out who removed them, and restore the ledger from a backup that verifies",
         )
-    return f"schema {SCHEMA_VERSION}, append-only"
+    return f"schema {SCHEMA_VERSION}, append-only{pages}"
 
 
 def signer(settings: Settings) -> str:
@@ -188,6 +199,7 @@ def turns(settings: Settings) -> str:
 
 def spool(settings: Settings) -> str:
     """What was handed in comes to MLflow, and MLflow takes it."""
+    from telefine_assets.control.spool_failures import kept_failure
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.spool import Spool
 
@@ -196,8 +208,9 @@ def spool(settings: Settings) -> str:
     late, now_ms = settings.api.drain_late_seconds, time.time_ns() // 10**6
     if still := [name for name, lag in lags.items() if lag.stands_still(now_ms, late)]:
         waits = ", ".join(f"{lags[name].waiting} traces of {name}" for name in still)
+        reasons = [f"; {name}: {why}" for name in still if (why := kept_failure(settings.home, name))]
         raise Broken(
-            f"{waits} wait, and none was written for {late} seconds",
+            f"{waits} wait, and none was written for {late} seconds{''.join(reasons)}",
             "run `telefine spool drain`, which says why; `telefine serve` and `spool drain --follow` keep at it",
         )
     # What MLflow refuses may be so for ever, and holds nothing up.
@@ -206,8 +219,14 @@ def spool(settings: Settings) -> str:
 
 
 def disk(settings: Settings) -> str:
-    """Has room."""
-    free = shutil.disk_usage(next(each for each in (settings.home, *settings.home.parents) if each.exists())).free
+    """Has room, and can be written."""
+    place = next(each for each in (settings.home, *settings.home.parents) if each.exists())
+    if not os.access(place, os.W_OK):
+        raise Broken(
+            f"{place} cannot be written: its disk is read-only, or it belongs to another user",
+            "mount the disk so that it can be written, give this user the permission, or set home elsewhere",
+        )
+    free = shutil.disk_usage(place).free
     if free < _LEAST_FREE_BYTES:
         raise Broken(f"{free >> 20} MiB free at {settings.home}", "make room: `telefine evidence gc`, or a larger disk")
     return f"{free >> 30} GiB free at {settings.home}"

@@ -20,6 +20,8 @@ from telefine_assets.control.health_alerts import ALERTS
 from telefine_assets.control.health_dagster import DAGSTER
 from telefine_assets.control.health_runs import LOST_RUNS
 from telefine_assets.control.health_services import MODELS, SERVICES
+from telefine_assets.control.health_store import RECORDS
+from telefine_assets.control.spool_failures import keep_failure
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.spool import Spool
@@ -28,7 +30,7 @@ from telefine_assets.settings import load_settings
 from telefine_assets_tests.control.home import ROOT, SETTINGS, Home, command
 from telefine_assets_tests.ledger.spooling import batch, offer
 
-CHECKS = {each.name: each for each in (*SERVICES, *DAGSTER, LOST_RUNS, ALERTS, MODELS)}
+CHECKS = {each.name: each for each in (*SERVICES, RECORDS, *DAGSTER, LOST_RUNS, ALERTS, MODELS)}
 ONE_PROGRAM = yaml.safe_load(SETTINGS)
 del ONE_PROGRAM["programs"]["slow"]
 
@@ -210,6 +212,16 @@ def test_who_holds_a_turn_is_told(found):
     assert found("turns").said == "nobody holds one"
 
 
+def test_an_experiment_that_was_deleted_is_named(found):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(load_settings().mlflow.tracking_uri)
+    client.delete_experiment(client.get_experiment_by_name("tickets").experiment_id)
+    finding = found("experiments")
+    assert (finding.health, "was deleted" in finding.said) == (Health.BROKEN, True)
+    assert "mlflow experiments restore" in finding.cure
+
+
 def test_traces_that_do_not_come_to_mlflow_are_named(found):
     late_ms = time.time_ns() // 10**6 - 3_600_000
     with closing(Ledger(load_settings().ledger.url)) as ledger:
@@ -219,6 +231,8 @@ def test_traces_that_do_not_come_to_mlflow_are_named(found):
         finding = found("spool")
         assert (finding.health, "telefine spool drain" in finding.cure) == (Health.BROKEN, True)
         assert finding.said == "2 traces of tickets wait, and none was written for 900 seconds"
+        keep_failure(load_settings().home, "tickets", "database is locked")
+        assert found("spool").said.endswith("for 900 seconds; tickets: database is locked")
         spool.drained("tickets", 0, {0: "MLflow was odd"}, time.time_ns() // 10**6)
         assert found("spool").said == "1 wait for MLflow, which refuses 1; see `telefine spool refused`"
         assert found("spool").health is Health.OK

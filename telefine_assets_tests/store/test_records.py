@@ -4,7 +4,7 @@ import pytest
 
 from telefine_assets.canonical import digest_of
 from telefine_assets.store.files import Files
-from telefine_assets.store.records import RecordStore
+from telefine_assets.store.records import BrokenRecord, RecordStore
 from telefine_assets.store.tables import MissingPartition
 
 DAY = "2026-11-02"
@@ -48,3 +48,25 @@ def test_a_record_that_cannot_be_hashed_leaves_the_old_one(records):
     with pytest.raises(ValueError, match=r"NaN|nan"):
         records.write("a", "s", DAY, {"score": float("nan")})
     assert records.read("a", "s", DAY) == {"score": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [(b"", "is no JSON"), (b'{"a', "is no JSON"), (b"\xff", "is no JSON"), (b"[{}]", "is no object")],
+)
+def test_what_is_no_record_is_named_with_what_makes_it_again(tmp_path, records, content, wrong):
+    Files(str(tmp_path)).write(f"records/tickets/traces/{DAY}.json", content)
+    cure = f"telefine run traces --program tickets --day {DAY}"
+    said = f"the record of tickets/traces for {DAY} {wrong}; make it again: {cure}"
+    for read in (records.find, records.read):
+        with pytest.raises(BrokenRecord, match=f"^{said}$"):
+            read("tickets", "traces", DAY)
+
+
+def test_what_a_record_lacks_is_named_wherever_it_lacks(records):
+    records.write("tickets", "traces", DAY, {"inner": [{"there": 1}]})
+    record = records.read("tickets", "traces", DAY)
+    for lacking in (record, record | {"more": 1}, record["inner"][0]):
+        with pytest.raises(BrokenRecord, match=f"^the record of tickets/traces for {DAY} lacks 'gone'; make it again"):
+            lacking["gone"]
+        assert lacking.get("gone") is None
