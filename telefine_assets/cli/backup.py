@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from getpass import getuser
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from telefine_assets.cli.shared import AsJson, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
+    from telefine_assets.keeping.backing_up import Backup
     from telefine_assets.keeping.manifest import Manifest
     from telefine_assets.keeping.places import Places, Track
     from telefine_assets.keeping.vault import Vault
@@ -60,40 +61,51 @@ def backup(
     What is in DEST already is not copied again. A backup is one only when its
     manifest is there, which is written last: one that was cut off does no harm,
     and what it copied is of use to the next. No keys and no passwords are in it.
+    Nothing is removed where evidence is missing or damaged, or the clock is wrong.
 
     Example: telefine backup s3://my-bucket/telefine --keep 30
     """
     from telefine_assets.cli.attest_shared import audit_entry, ledger_of
-    from telefine_assets.keeping.backing_up import TURN, Head, back_up
+    from telefine_assets.keeping.backing_up import TURN, back_up, head_of
     from telefine_assets.keeping.vault import Vault
     from telefine_assets.ledger.audit import Audit
-    from telefine_assets.ledger.schema import SCHEMA_VERSION
     from telefine_assets.ledger.turns import turn
     from telefine_assets.settings import load_settings
 
     settings = load_settings()
     places, ledger = _places(settings, without or [], mlflow_artifacts), ledger_of(settings)
-    audit = Audit(ledger)
     with interruptible("nothing was made of it; run it again to go on"), turn(ledger, TURN, 1, _said):
         vault, now = Vault(destination), datetime.now(UTC)
         vault.require_own(settings.deployment)
-        made = back_up(places, vault, Head(SCHEMA_VERSION, audit.newest()), f"{now:%Y%m%dT%H%M%S%fZ}", progress())
+        vault.sweep(now - timedelta(days=1))
+        made = back_up(places, vault, head_of(ledger), stamp(now), progress())
         manifest = made.manifest
         details: dict[str, object] = {
             "backup": manifest.label,
             "files": len(manifest.files),
             "bytes": str(manifest.size),
         }
-        pruned = [] if keep is None else vault.prune(keep)
-        details |= {"pruned": pruned}
-        audit.append(audit_entry(by or _user(), "backed up", settings.deployment, **details), now)
+        doubts = _doubts(made, vault)
+        details |= {"pruned": [] if keep is None or doubts else vault.prune(keep)}
+        Audit(ledger).append(audit_entry(by or _user(), "backed up", settings.deployment, **details), now)
     said = f"backup {manifest.label}: {len(manifest.files)} files, {manifest.size} bytes, in {vault.shown}"
-    tell(as_json, details | {"damaged": made.damaged}, (said, _LEFT_OUT))
-    if made.damaged:
-        raise TelefineError(
-            f"{len(made.damaged)} files of evidence are damaged in the store itself, {made.damaged[0]} for one: "
-            "put them back from an older backup"
-        )
+    tell(as_json, details | {"damaged": made.damaged, "missing": made.missing}, (said, _LEFT_OUT))
+    if doubts:
+        raise TelefineError(f"{'; '.join(doubts)}. No older backup was removed")
+
+
+def _doubts(made: Backup, vault: Vault) -> list[str]:
+    """Why older backups may be better than the one that was made."""
+    found = [
+        f"{len(each)} files of evidence are {what}, {each[0]} for one: put them back from an older backup"
+        for what, each in (("damaged in the store itself", made.damaged), ("missing in the store", made.missing))
+        if each
+    ]
+    try:
+        vault.require_past(made.manifest.at)
+    except TelefineError as error:
+        found.append(str(error))
+    return found
 
 
 def restore(
@@ -117,13 +129,15 @@ def restore(
 
     Example: telefine restore s3://my-bucket/telefine --check
     """
-    from telefine_assets.keeping.restoring import check, require_fitting, under_way
+    from telefine_assets.keeping.restoring import check, require_fitting, require_stopped, under_way
     from telefine_assets.keeping.vault import Vault
     from telefine_assets.ledger.schema import SCHEMA_VERSION
     from telefine_assets.settings import load_settings
 
-    settings = load_settings()
+    settings = load_settings(restoring=True)
     places, vault, track = _places(settings, without or [], mlflow_artifacts), Vault(source), progress()
+    if label is None:
+        vault.require_past(stamp(datetime.now(UTC)))
     manifest = vault.manifest(label)
     require_fitting(manifest, places, SCHEMA_VERSION)
     if check_only:
@@ -134,6 +148,7 @@ def restore(
     with interruptible("run it again to go on"), under_way(settings.home, manifest) as goes_on:
         if not goes_on:
             _require_room(manifest, places, replace, yes, as_json)
+        require_stopped(places)
         check(vault, manifest, track)
         _restore(settings, manifest, places, vault, by or _user(), as_json)
 
@@ -143,14 +158,17 @@ def _restore(settings: Settings, manifest: Manifest, places: Places, vault: Vaul
 
     from telefine_assets.cli.attest_shared import audit_entry, ledger_of, trust_of
     from telefine_assets.keeping.proving import prove
-    from telefine_assets.keeping.restoring import begin, restore
+    from telefine_assets.keeping.restoring import begin, finish, require_stopped, restore
     from telefine_assets.ledger.audit import Audit
 
+    # Verifying the backup may have taken hours.
+    require_stopped(places)
     begin(settings.home, manifest)
     restore(vault, manifest, places, progress())
     with closing(ledger_of(settings)) as ledger:
         proven = prove(ledger, trust_of(settings, ledger), places.files, progress(), manifest.audit)
         Audit(ledger).append(audit_entry(by, "restored", settings.deployment, backup=manifest.label), datetime.now(UTC))
+    finish(settings.home)
     said = (
         f"restored: backup {manifest.label}, {len(manifest.files)} files, {manifest.size} bytes",
         f"verified: {proven.audit_rows} rows of the audit log, {proven.leaves} leaves of the log, "
@@ -193,6 +211,11 @@ def _places(settings: Settings, without: list[Part], proxied: str | None) -> Pla
     )
 
 
+def stamp(at: datetime) -> str:
+    """A moment, as backups are named by it."""
+    return f"{at:%Y%m%dT%H%M%S%fZ}"
+
+
 def progress() -> Track:
     """A bar for people who look at the terminal; what is printed for programs stays as it is."""
     from functools import partial
@@ -218,8 +241,10 @@ def _said(text: str) -> None:
 
 @contextmanager
 def interruptible(then: str) -> Iterator[None]:
-    """Say what an interruption leaves behind."""
+    """Say what an interruption leaves behind, or a disk that is full or cannot be written."""
     try:
         yield
     except KeyboardInterrupt:
         raise TelefineError(f"interrupted; {then}") from None
+    except OSError as error:
+        raise TelefineError(f"{error}; {then}") from error

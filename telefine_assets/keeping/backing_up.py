@@ -18,10 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import select, union
+
 from telefine_assets.keeping.databases import dump, file_of, snapshot
+from telefine_assets.keeping.holds import ATTESTATIONS, read_records
 from telefine_assets.keeping.manifest import Entry, KeepingError, Manifest
 from telefine_assets.keeping.places import EVIDENCE, RECORDS, TABLES, Places, Track
 from telefine_assets.keeping.vault import Vault
+from telefine_assets.ledger.audit import Audit
+from telefine_assets.ledger.connection import Ledger
+from telefine_assets.ledger.schema import SCHEMA_VERSION, champions, look_outcomes, payouts
+from telefine_assets.settings_file import without_password
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 
@@ -36,10 +43,13 @@ class Head:
     Attributes:
         schema: its schema version.
         audit: digest of the audit log's newest row.
+        evidence: digests of the evidence that it cannot do without: versions that served, plans of payouts, reports
+            of looks. A stage writes it before the ledger, and no rule lets it go.
     """
 
     schema: int
     audit: str
+    evidence: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -49,10 +59,20 @@ class Backup:
     Attributes:
         manifest: what it holds.
         damaged: files of evidence in the store whose bytes are not what their names say.
+        missing: digests of evidence that the ledger or an attestation's record names, and that the store lacks.
     """
 
     manifest: Manifest
     damaged: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def head_of(ledger: Ledger) -> Head:
+    """The ledger's head, from before anything is copied."""
+    named = union(select(champions.c.version), select(payouts.c.plan), select(look_outcomes.c.report))
+    with ledger.reading() as connection:
+        evidence = frozenset(map(str, connection.scalars(named)))
+    return Head(SCHEMA_VERSION, Audit(ledger).newest(), evidence)
 
 
 def back_up(places: Places, vault: Vault, head: Head, at: str, track: Track) -> Backup:
@@ -66,12 +86,16 @@ def back_up(places: Places, vault: Vault, head: Head, at: str, track: Track) -> 
         track: shows how far it has come.
 
     Raises:
-        KeepingError: something cannot be copied; there is no backup then, and what was copied is of use to the next.
+        KeepingError: something cannot be copied, or the store has nothing of what the ledger names; there is no
+            backup then, and what was copied is of use to the next.
     """
     databases, artifacts = places.databases(), places.artifacts()
     dagster = places.dagster_files()
     vault.make()
     damaged: list[str] = []
+    needed = head.evidence | {
+        record["bundle"] for _, record in read_records(places.files, ATTESTATIONS) if record["uid"]
+    }
     ledger = {name: url for name, url in databases.items() if name.startswith("ledger/")}
     entries = [
         *_stored(places.files, RECORDS, vault, track),
@@ -82,9 +106,15 @@ def back_up(places: Places, vault: Vault, head: Head, at: str, track: Track) -> 
         *_artifacts(artifacts, vault, track),
         *_dagster(dagster, places.dagster or Path(), vault, track),
     ]
+    missing = sorted(needed - {each.name.rsplit("/", 1)[-1] for each in entries})
+    if needed and len(missing) == len(needed):
+        raise KeepingError(
+            f"store.uri = {without_password(places.store)} has none of the evidence that the ledger names "
+            f"({missing[0]} for one): see whether it is mounted; no backup was made, and none was removed"
+        )
     manifest = Manifest(places.deployment, at, head.schema, head.audit, artifacts, tuple(entries))
     vault.seal(manifest)
-    return Backup(manifest, tuple(damaged))
+    return Backup(manifest, tuple(damaged), tuple(missing))
 
 
 def _stored(files: Files, folder: str, vault: Vault, track: Track) -> Iterator[Entry]:

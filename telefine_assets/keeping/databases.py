@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from telefine_assets.keeping.manifest import KeepingError
 
 _SERVICE = "telefine"
+_BUSY_SECONDS = 2
 
 
 def file_of(url: str) -> Path | None:
@@ -52,6 +53,28 @@ def snapshot(file: Path, copy: Path) -> None:
         raise KeepingError(f"{file} cannot be copied: {error}") from error
     if found != "ok":
         raise KeepingError(f"{file} is damaged ({found}); restore it from the last backup")
+
+
+def require_idle(file: Path) -> None:
+    """Refuse an SQLite database that anybody has open; one that is not there, or is damaged, nobody can use.
+
+    Who reads or writes with a write-ahead log keeps a shared lock for as long as
+    the database is open, which an exclusive locking mode does not get past
+    (https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory).
+
+    Raises:
+        KeepingError: it is in use.
+    """
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("BEGIN EXCLUSIVE")
+            database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise KeepingError(f"{file} is in use: stop telefine serve and the daemon, then restore") from error
 
 
 def is_empty(url: str) -> bool:

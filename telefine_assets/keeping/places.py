@@ -78,7 +78,7 @@ class Places:
         """Files below Dagster's home, without its settings; databases first, and none of their side files.
 
         Raises:
-            KeepingError: its settings say that it keeps them elsewhere.
+            KeepingError: its settings cannot be read, or say that it keeps them elsewhere.
         """
         if self.dagster is None:
             return []
@@ -123,10 +123,18 @@ class Places:
 
 
 def _require_own(settings: Path) -> None:
-    """Refuse Dagster's settings where they say that its runs and events are elsewhere."""
+    """Refuse Dagster's settings where they say that its runs and events are elsewhere, or do not say it legibly."""
     import yaml
 
-    values = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}) if settings.is_file() else {}
+    try:
+        values = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}) if settings.is_file() else {}
+        if not isinstance(values, dict):
+            raise ValueError("it must be names with values")
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise KeepingError(
+            f"{settings} cannot be read: {' '.join(str(error).split())}: mend it, or leave Dagster out here with "
+            "--without dagster"
+        ) from error
     if elsewhere := {"storage", "run_storage", "event_log_storage", "schedule_storage"} & {*values}:
         raise KeepingError(
             f"{settings}: {min(elsewhere)}: Dagster keeps its runs elsewhere: back them up by the tools of that "

@@ -9,20 +9,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
-from telefine_assets.keeping.databases import file_of, is_empty, load
+from telefine_assets.keeping.databases import file_of, is_empty, load, require_idle
 from telefine_assets.keeping.manifest import Entry, KeepingError, Manifest
 from telefine_assets.keeping.places import DAGSTER_FOLDERS, EVIDENCE, RECORDS, TABLES, Places, Track
 from telefine_assets.keeping.vault import Vault, digest_of_stream
-from telefine_assets.settings_file import without_password
+from telefine_assets.settings_file import UNFINISHED, without_password
 from telefine_assets.store.files import Files
-
-MARK = "restoring"
-"""The file in a home that says which backup is being restored there."""
 
 
 def require_fitting(manifest: Manifest, places: Places, schema: int) -> None:
@@ -93,27 +91,43 @@ def restore(vault: Vault, manifest: Manifest, places: Places, track: Track) -> N
 
 @contextmanager
 def under_way(home: Path, manifest: Manifest) -> Iterator[bool]:
-    """Mark the home during the block; gives whether this backup was being restored there before.
-
-    The mark stays when the block fails, or its process ends.
+    """Restore in turn during the block; gives whether this backup was being restored there before.
 
     Raises:
-        KeepingError: another process restores there.
+        KeepingError: another process restores there, or nothing can be written there.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    mark, lock = home / MARK, FileLock(home / f"{MARK}.lock", fallback_to_soft=False)
+    mark, lock = home / UNFINISHED, FileLock(home / f"{UNFINISHED}.lock", fallback_to_soft=False)
     try:
+        home.mkdir(parents=True, exist_ok=True)
         held = lock.acquire(blocking=False)
     except Timeout:
         raise KeepingError(f"another process restores in {home}; wait for it") from None
+    except OSError as error:
+        raise KeepingError(f"home = {home}: nothing can be restored there: {error}; make it writable") from error
     with held:
         yield mark.is_file() and mark.read_text(encoding="utf-8") == manifest.label
-        mark.unlink(missing_ok=True)
+
+
+def require_stopped(places: Places) -> None:
+    """Refuse to replace databases that are in use: what is written to the old file afterwards is lost.
+
+    Raises:
+        KeepingError: one is.
+    """
+    files = [file for url in places.databases().values() if (file := file_of(url))]
+    folders = [] if places.dagster is None else [places.dagster / each for each in DAGSTER_FOLDERS]
+    for file in chain(files, *(each.rglob("*.db") for each in folders)):
+        require_idle(file)
 
 
 def begin(home: Path, manifest: Manifest) -> None:
-    """From now on, and until it is done, the home holds half of what the backup has."""
-    (home / MARK).write_text(manifest.label, encoding="utf-8")
+    """From now on, and until ``finish``, the home holds half of what the backup has: nothing else works there."""
+    (home / UNFINISHED).write_text(manifest.label, encoding="utf-8")
+
+
+def finish(home: Path) -> None:
+    """Everything is back."""
+    (home / UNFINISHED).unlink(missing_ok=True)
 
 
 def _wanted(part: str, places: Places) -> bool:
@@ -132,13 +146,13 @@ def _put_back(entry: Entry, vault: Vault, manifest: Manifest, places: Places) ->
             load(url, copy, places.environment)
         return
     files, name = (Files(str(file.parent)), file.name) if file else _target(entry, manifest, places)
-    with files.reading(name) as there:
-        if there is not None and digest_of_stream(there) == entry.sha256:
-            return
-    if name.endswith(".db"):
+    if file is not None or name.endswith(".db"):
         # What a database left in its log belongs to that database, and would be added to this one.
         for ending in ("-wal", "-shm", "-journal"):
             files.remove(f"{name}{ending}")
+    with files.reading(name) as there:
+        if there is not None and digest_of_stream(there) == entry.sha256:
+            return
     with vault.open(entry) as stream, files.writing(name) as written:
         shutil.copyfileobj(stream, written.stream)
 

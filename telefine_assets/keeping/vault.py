@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -42,6 +43,13 @@ class Vault:
         if self._local:
             Path(self._files.path("")).mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def sweep(self, before: datetime) -> None:
+        """Remove what was left half written on a local disk, where nobody has written to it since ``before``."""
+        for path in Path(self._files.path("")).rglob("*.part") if self._local else ():
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+
     def has(self, entry: Entry) -> bool:
         """Whether the file's bytes are there, as far as their number tells."""
         return self._there.get(_place(entry.sha256)) == entry.size
@@ -64,6 +72,18 @@ class Vault:
     def labels(self) -> list[str]:
         """What backups there are, oldest first."""
         return [name.removesuffix(".json") for name in self._files.names("backups") if name.endswith(".json")]
+
+    def require_past(self, stamp: str) -> None:
+        """Refuse backups that are of later than ``stamp``, which is now: what is newest is not known then.
+
+        Raises:
+            KeepingError: there is one.
+        """
+        if (newest := max(self.labels(), default="")).partition(".")[0] > stamp:
+            raise KeepingError(
+                f"backup {newest} is of a time that has not come: the clock is behind now, or was ahead then. Set it "
+                f"right; if it was ahead, remove {self.shown}/backups/{newest}.json"
+            )
 
     def manifest(self, label: str | None) -> Manifest:
         """A backup's manifest, the newest by default; ``label`` may be the beginning of one.

@@ -13,13 +13,14 @@ import dagster as dg
 import pytest
 
 from telefine_assets.keeping import restoring
-from telefine_assets.keeping.backing_up import Head, back_up
+from telefine_assets.keeping.backing_up import back_up, head_of
 from telefine_assets.keeping.places import Places
 from telefine_assets.keeping.vault import Vault
 from telefine_assets.ledger import schema
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.schema import SCHEMA_VERSION
+from telefine_assets.settings_file import UNFINISHED
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, TUESDAY
 from telefine_assets_tests.keeping.conftest import PASSWORD
 
@@ -68,7 +69,7 @@ def test_after_everything_was_lost_all_of_it_comes_back(home, telefine, dest):
     assert len(list(home.own.glob("mlruns/*/run/artifacts/program.json"))) == 2
     with closing(sqlite3.connect(home.own / "mlflow.db")) as database:
         assert len(list(database.execute("SELECT * FROM experiments"))) == 2
-    assert not (home.own / restoring.MARK).exists()
+    assert not (home.own / UNFINISHED).exists()
 
 
 def test_both_are_in_the_audit_log_with_the_name_of_the_backup(home, telefine, dest):
@@ -115,8 +116,7 @@ def test_a_backup_holds_all_that_it_names_whatever_is_written_between_its_steps(
             home.pay(day)
         return items
 
-    head = Head(SCHEMA_VERSION, Audit(home.ledger).newest())
-    back_up(places_of(home), Vault(str(dest)), head, "20261123T120000000000Z", track)
+    back_up(places_of(home), Vault(str(dest)), head_of(home.ledger), "20261123T120000000000Z", track)
     assert steps[:4] == ["records", "databases", "tables", "evidence"]
     home.destroy()
     code, _, err = telefine("restore", dest)
@@ -177,13 +177,13 @@ def flip(path: Path) -> None:
 def test_a_home_that_is_not_empty_is_left_alone_unless_told(home, telefine, dest):
     telefine("backup", dest)
     home.records.write("triage", "contributor_payouts", "2026-11-30", {"outcome": "of after the backup"})
+    home.close()
     code, _, err = telefine("restore", dest)
     assert (code, "there is something already" in err, "--replace" in err) == (1, True, True)
     assert home.records.find("triage", "contributor_payouts", "2026-11-30") is not None
     code, _, err = telefine("restore", dest, "--replace", "--yes")
     assert (code, err) == (0, "")
     assert home.records.find("triage", "contributor_payouts", "2026-11-30") is None
-    # Nothing of the old database's log got into the new one, though somebody has it open.
     actions = [row.action for row in Audit(Ledger(home.settings.ledger.url)).rows()]
     assert actions == ["promoted", "promoted", "restored"]
 
@@ -217,10 +217,13 @@ def test_a_restore_that_was_cut_off_goes_on(home, telefine, dest, monkeypatch, a
 
     monkeypatch.setattr(restoring, "_put_back", cut_off)
     assert telefine("restore", dest)[0] == 1
-    assert (home.own / restoring.MARK).exists()
     assert not (home.own / "ledger.db").exists()
-    # Whoever looks meanwhile makes an empty ledger.
-    telefine("attest", "log")
+    for command in (["backup", dest, "--keep", "1"], ["status"], ["attest", "log"], ["serve"], ["doctor"]):
+        code, out, err = telefine(*command)
+        assert (code, "run `telefine restore` again" in out + err) == (1, True)
+    # Nobody made an empty ledger, nor a backup of it.
+    assert not (home.own / "ledger.db").exists()
+    assert len(list(dest.glob("backups/*.json"))) == 1
     monkeypatch.setattr(restoring, "_put_back", put_back)
     code, _, err = telefine("restore", dest)
     assert (code, err) == (0, "")
@@ -232,7 +235,7 @@ def test_a_killed_restore_goes_on(home, telefine, dest):
     home.destroy()
     command = [sys.executable, "-m", "telefine_assets.cli.main", "restore", str(dest)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as restore:
-        while not (home.own / restoring.MARK).exists() and restore.poll() is None:
+        while not (home.own / UNFINISHED).exists() and restore.poll() is None:
             time.sleep(0.001)
         restore.kill()
     code, _, err = telefine("restore", dest)
@@ -318,10 +321,13 @@ def test_what_a_leaked_key_signed_is_no_loss(home, telefine, dest):
 def test_what_a_restore_cannot_prove_is_told(home, telefine, dest):
     bundle = home.records.read("triage", "attestations", MONDAY)["bundle"]
     (home.own / f"store/evidence/{bundle[:2]}/{bundle}").unlink()
-    assert telefine("backup", dest)[0] == 0
+    code, _, err = telefine("backup", dest)
+    assert (code, bundle in err) == (1, True)
     home.destroy()
     code, _, err = telefine("restore", dest)
     assert (code, "does not verify" in err, "evidence_missing" in err) == (1, True, True)
+    # It is as whole as it will ever be.
+    assert telefine("attest", "log")[0] == 0
 
 
 def test_a_server_in_front_of_mlflow_is_named_with_its_cure(home, telefine, dest, monkeypatch):
