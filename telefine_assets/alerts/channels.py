@@ -6,14 +6,16 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Protocol
 
+from telefine_assets.alerts.apart import Loop, begun
 from telefine_assets.alerts.records import Raised, Severity
 from telefine_assets.alerts.webhook import keys_of, signed
 from telefine_assets.canonical import canonical_json
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _GONE = 410
 _LONGEST_WAIT_SECONDS = 86_400
+_HANGING = 8
+"""So many attempts at one service may hang; each holds a thread until the service lets go."""
 _TALKATIVE = ("apprise", "httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "urllib3.connectionpool")
 """Loggers of libraries that write down addresses, and with them the tokens in them."""
 _SENDING: ContextVar[bool] = ContextVar("_SENDING", default=False)
@@ -74,8 +78,8 @@ class WebhookChannel:
         body = webhook_body(raised, self.deployment)
         headers = signed(keys_of(self.secret), raised.alert.message_id(self.deployment), at_ms // 1000, body)
         try:
-            with _hushed():
-                return asyncio.run(self._posted(body, headers))
+            with _hushed(), asyncio.Runner(loop_factory=Loop) as runner:
+                return runner.run(self._posted(body, headers))
         except TimeoutError:
             return Answer(False, f"no answer within {self.seconds:g} seconds")
 
@@ -150,16 +154,27 @@ class AppriseChannel:
             Severity.WARNING: apprise.NotifyType.WARNING,
             Severity.ERROR: apprise.NotifyType.FAILURE,
         }
-        alert, sender = raised.alert, apprise.Apprise(services=[service])
+        alert, thread = raised.alert, f"telefine-apprise-{hash(self)}"
+        if sum(each.name == thread for each in threading.enumerate()) >= _HANGING:
+            return Answer(False, f"{_HANGING} earlier attempts still hang: the service neither answers nor lets go")
+        notify = partial(
+            apprise.Apprise(services=[service]).notify,
+            title=_unaddressed(alert.subject),
+            body=_unaddressed(alert.text),
+            notify_type=kinds[alert.severity],
+            body_format=apprise.NotifyFormat.TEXT,
+        )
+        taken = self._taken(notify, thread)
+        return Answer(True) if taken else Answer(False, f"the service did not take it within {self.seconds:g} seconds")
+
+    def _taken(self, notify: Callable[[], object], thread: str) -> bool:
+        """Whether the service took it in time; its timeouts are of single reads, as those of httpx."""
         with _hushed():
-            sent = sender.notify(
-                title=_unaddressed(alert.subject),
-                body=_unaddressed(alert.text),
-                notify_type=kinds[alert.severity],
-                body_format=apprise.NotifyFormat.TEXT,
-                timeout=self.seconds,
-            )
-        return Answer(True) if sent else Answer(False, f"the service did not take it within {self.seconds:g} seconds")
+            sending = begun(notify, thread)
+        try:
+            return bool(sending.result(self.seconds))
+        except TimeoutError:
+            return False
 
 
 def _unaddressed(text: str) -> str:
@@ -171,6 +186,7 @@ def apprise_service(url: str) -> NotifyBase | None:
     """What apprise sends to under a URL; None when it knows no such service."""
     import apprise
 
-    asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY)
+    # A timeout of apprise's own would have it send in a thread that the end of the process waits for.
+    asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY, service_timeout=0)
     with _hushed():
         return apprise.Apprise.instantiate(url, asset=asset)

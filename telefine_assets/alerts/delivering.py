@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,8 +17,8 @@ _LEASE = 6
 class Outbox(Protocol):
     """What is to be delivered, and what became of it (``ledger.alerts.Alerts``)."""
 
-    def due(self, now_ms: int, limit: int) -> list[Delivery]:
-        """Deliveries whose time has come."""
+    def due(self, now_ms: int, limit: int, without: Collection[str] = ()) -> list[Delivery]:
+        """Deliveries whose time has come, but none to these channels; the channel that failed last comes last."""
         ...
 
     def find(self, key: str) -> Raised | None:
@@ -80,6 +80,9 @@ def deliver_due(
 ) -> Delivered:
     """Deliver what is due until nothing is, or the time is over; an attempt that has begun is ended.
 
+    Whatever else is for a channel that failed waits for the next time: it would likely
+    fail too, and an attempt at one that hangs takes longer than many at others.
+
     Args:
         outbox: what is to be delivered.
         channels: by name; what is for one that is no longer there is given up, and can be replayed.
@@ -87,11 +90,13 @@ def deliver_due(
         now_ms: the clock, Unix milliseconds.
         until_ms: no attempt begins after this moment.
     """
-    sent, failures = 0, []
-    while now_ms() < until_ms and (waiting := outbox.due(now_ms(), _AT_A_TIME)):
+    sent, failures, failed = 0, [], set[str]()
+    while now_ms() < until_ms and (waiting := outbox.due(now_ms(), _AT_A_TIME, failed)):
         for due in waiting:
             if now_ms() >= until_ms:
                 break
+            if due.channel in failed:
+                continue
             begun = outbox.begin(due, now_ms(), _LEASE * patience.attempt_ms)
             if begun is None:
                 continue
@@ -100,6 +105,7 @@ def deliver_due(
             outbox.end(begun, event, now_ms(), due_ms, answer.reason)
             sent += answer.delivered
             failures += [] if answer.delivered else [f"{begun.channel}: {answer.reason}"]
+            failed |= set() if answer.delivered or answer.final else {begun.channel}
     return Delivered(sent, tuple(failures))
 
 

@@ -34,17 +34,26 @@ from telefine_assets.settings_alerts import AnomalySettings
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _RUNS, _TICKS = 200, 500
-_OVERLAP = timedelta(seconds=5)
+OVERLAP = timedelta(seconds=5)
 """A run may be written a little later than the time that it bears."""
 _RECENT_DAYS = 3
 _STAGE, _REPORTS = "cleaned_traces", "improvement_reports"
 
 
 def ended_runs(instance: dg.DagsterInstance, since_ms: int) -> list[dg.RunRecord]:
-    """Runs that ended or were changed since a moment, some hundred at most, the oldest first."""
-    after = datetime.fromtimestamp(since_ms / 1000, UTC) - _OVERLAP
-    wanted = dg.RunsFilter(statuses=ENDED, updated_after=after)
-    return list(instance.get_run_records(wanted, limit=_RUNS, order_by="update_timestamp", ascending=True))
+    """Runs that ended or were changed since a moment, the oldest first: some hundred, or as many as lead beyond it."""
+    after = datetime.fromtimestamp(since_ms / 1000, UTC) - OVERLAP
+    wanted, limit = dg.RunsFilter(statuses=ENDED, updated_after=after), _RUNS
+    while True:
+        found = list(instance.get_run_records(wanted, limit=limit, order_by="update_timestamp", ascending=True))
+        if len(found) < limit or updated_ms(found[-1]) > since_ms:
+            return found
+        limit *= 2
+
+
+def updated_ms(record: dg.RunRecord) -> int:
+    """When a run was changed last, in Unix milliseconds."""
+    return int(record.update_timestamp.timestamp() * 1000)
 
 
 def failed_checks(instance: dg.DagsterInstance, runs: Iterable[dg.RunRecord], programs: set[str]) -> list[Alert]:
@@ -154,7 +163,9 @@ def odd_days(line: Line, days: Iterable[str], store: StoreResource, settings: An
     if not wanted:
         return []
     first = (date.fromisoformat(wanted[0]) - timedelta(days=settings.window_days + 1)).isoformat()
-    stored = [each for each in store.records.days(line.name, _STAGE) if first <= each <= wanted[-1]]
+    # Retention takes the traces of old days, and leaves what was said of them.
+    kept = {*store.tables.days(line.name, _STAGE)}
+    stored = [each for each in store.records.days(line.name, _STAGE) if first <= each <= wanted[-1] and each in kept]
     facts = {each: _facts(line.name, each, store) for each in stored}
     return [odd_day(line.name, odd) for day in wanted for odd in odd_values(facts, day, rules_of(settings))]
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from datetime import timedelta
 
 import dagster as dg
 
@@ -13,6 +13,7 @@ from telefine_assets.alerts.raising import on_since_ms, open_channels, patience_
 from telefine_assets.alerts.records import Alert
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.alert_sources import (
+    OVERLAP,
     ended_runs,
     failed_checks,
     failed_runs,
@@ -21,6 +22,7 @@ from telefine_assets.automation.alert_sources import (
     ledger_news,
     made_lately,
     odd_days,
+    updated_ms,
 )
 from telefine_assets.automation.jobs import status_of
 from telefine_assets.errors import TelefineError
@@ -91,8 +93,8 @@ def alerts_sensor(lines: list[Line], settings: Settings) -> dg.SensorDefinition:
     ) -> dg.SensorResult:
         book, cursor = Alerts(ledger.open()), Cursor.from_json(context.cursor)
         on_ms = on_since_ms(book, settings.deployment)
-        since_ms = cursor.runs_ms or max(on_ms or _now_ms(), _now_ms() - _LOOK_BACK_MS)
-        look = Look(lines, settings, context.instance, store, ledger, replace(cursor, runs_ms=since_ms))
+        since = replace(cursor, runs_ms=_since(cursor.runs_ms, on_ms, _now_ms()))
+        look = Look(lines, settings, context.instance, store, ledger, since)
         found, cursor, troubles = look.everything()
         # What the very first look does not see would be told later as if it were new.
         raised = _raised(book, found, settings) if on_ms or not troubles else []
@@ -105,6 +107,13 @@ def alerts_sensor(lines: list[Line], settings: Settings) -> dg.SensorDefinition:
         return dg.SensorResult(skip_reason=_said(raised, done), cursor=cursor.to_json())
 
     return telefine_alerts
+
+
+def _since(runs_ms: int, on_ms: int | None, now_ms: int) -> int:
+    """From when on runs are looked at. A cursor that a clock wrote which was ahead is as good as none."""
+    if 0 < runs_ms <= now_ms + OVERLAP // timedelta(milliseconds=1):
+        return runs_ms
+    return max(min(on_ms or now_ms, now_ms), now_ms - _LOOK_BACK_MS)
 
 
 def _raised(book: Alerts, found: list[Alert], settings: Settings) -> list[Alert]:
@@ -166,7 +175,8 @@ class Look:
         found = failed_checks(self._instance, runs, self._programs)
         if not self._settings.automation.watch_failures:
             found += failed_runs(self._instance, runs, self._programs)
-        self._runs_ms = max([self._cursor.runs_ms, *(int(_updated(each) * 1000) for each in runs)])
+        # A run that a clock wrote which was ahead says nothing of those that end from now on.
+        self._runs_ms = min(max([self._cursor.runs_ms, *map(updated_ms, runs)]), _now_ms())
         return found
 
     def _days(self, line: Line) -> list[Alert]:
@@ -176,7 +186,3 @@ class Look:
         found = odd_days(line, fresh, self._store, self._settings.alerts.anomalies)
         self._judged[line.name] = made
         return found
-
-
-def _updated(record: Any) -> float:
-    return float(record.update_timestamp.timestamp())

@@ -82,13 +82,13 @@ def dead(as_json: AsJson = False) -> None:
 
 @app.command()
 def replay(
-    key: Annotated[str | None, typer.Argument(help="An alert's key, as `telefine alerts dead` has it.")] = None,
+    key: Annotated[str | None, typer.Argument(help="An alert's key, as `telefine alerts list` has it.")] = None,
     all_dead: Annotated[bool, typer.Option("--all-dead", help="Everything that was given up.")] = False,
     channel: ToChannel = None,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have what was given up delivered again: by the sensor, or at once by `telefine alerts deliver`.
+    """Have what was given up, or waits, delivered: by the sensor, or at once by `telefine alerts deliver`.
 
     Example: telefine alerts replay --all-dead --channel ops
     """

@@ -118,11 +118,17 @@ def replay(program: Only = None, as_json: AsJson = False) -> None:
 
 
 def drain_waiting(
-    settings: Settings, ledger: Ledger, say: Callable[[str], None], program: str | None = None, limit: int = _EVER
+    settings: Settings,
+    ledger: Ledger,
+    say: Callable[[str], None],
+    program: str | None = None,
+    limit: int = _EVER,
+    stop: Event | None = None,
 ) -> Mapping[str, Drained]:
     """Write what waits of one program or of all, each as far as MLflow lets it.
 
     Raises:
+        TurnGivenUp: ``stop`` was set while another process drained.
         TelefineError: some of it cannot be written now; the rest was.
     """
     from telefine_assets.traces.spooling import drain as drained
@@ -130,26 +136,35 @@ def drain_waiting(
     def act(spool: Spool, place: Place, writer: MlflowWriter) -> Drained:
         return drained(spool, place, writer, limit, _now_ms())
 
-    return _in_turn(settings, ledger, say, program, act)
+    return _in_turn(settings, ledger, say, program, act, stop)
 
 
 def _in_turn(
-    settings: Settings, ledger: Ledger, say: Callable[[str], None], program: str | None, act: Act
+    settings: Settings,
+    ledger: Ledger,
+    say: Callable[[str], None],
+    program: str | None,
+    act: Act,
+    stop: Event | None = None,
 ) -> Mapping[str, Drained]:
     """Do something to the spool of each program, while nobody else does."""
+    from telefine_assets.control.spool_failures import keep_failure
     from telefine_assets.ledger.spool import Spool
     from telefine_assets.ledger.turns import turn
     from telefine_assets.traces.mlflow_writing import MlflowWriter
 
     done: dict[str, Drained] = {}
     failed: list[str] = []
-    with turn(ledger, "spool", 1, say):
+    with turn(ledger, "spool", 1, say, stop):
         for name in [program] if program else settings.programs:
             writer = MlflowWriter(settings.mlflow.tracking_uri, settings.program(name).experiment)
             try:
                 done[name] = act(Spool(ledger), _place(settings, name), writer)
             except TelefineError as error:
                 failed.append(f"{name}: {error}")
+                keep_failure(settings.home, name, str(error))
+            else:
+                keep_failure(settings.home, name, None)
     if failed:
         raise TelefineError("; ".join(failed))
     return done

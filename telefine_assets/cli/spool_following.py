@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NoReturn
@@ -46,23 +47,31 @@ def keep_draining(settings: Settings, ledger: Ledger, stop: Event, say: Callable
     while not stop.wait(pause):
         due = [name for name, own in patience.items() if own.until <= time.monotonic()]
         # No short cut: it is everybody's turn.
-        wrote = [_drained(settings, ledger, name, patience, say) for name in due]
+        wrote = [_drained(settings, ledger, name, patience, stop, say) for name in due]
         pause = 0.0 if any(wrote) else PAUSE_SECONDS
 
 
 def _drained(
-    settings: Settings, ledger: Ledger, program: str, patience: dict[str, _Patience], say: Callable[[str], None]
+    settings: Settings,
+    ledger: Ledger,
+    program: str,
+    patience: dict[str, _Patience],
+    stop: Event,
+    say: Callable[[str], None],
 ) -> bool:
     """Write some of what waits of a program; whether anything was."""
     from sqlalchemy.exc import DBAPIError
 
     from telefine_assets.cli.spool import drain_waiting
     from telefine_assets.ledger.spool import Spool
+    from telefine_assets.ledger.turns import TurnGivenUp
 
     try:
-        if not Spool(ledger).lag(program).waiting:
+        if stop.is_set() or not Spool(ledger).lag(program).waiting:
             return False
-        drain_waiting(settings, ledger, say, program, AT_A_TIME)
+        drain_waiting(settings, ledger, say, program, AT_A_TIME, stop)
+    except TurnGivenUp:
+        return False
     except (TelefineError, DBAPIError) as error:
         patience[program].failed()
         say(short(str(error), 500))
@@ -76,8 +85,10 @@ def at_end_of_input() -> Event:
     ended = Event()
 
     def read() -> None:
-        while sys.stdin.buffer.read(1):
-            pass
+        # Not by way of sys.stdin: Python ends with a crash while a thread holds its buffer.
+        with suppress(OSError):
+            while os.read(0, 1):
+                pass
         ended.set()
 
     Thread(target=read, daemon=True).start()
@@ -119,13 +130,20 @@ class _Child:
         pause = 0.0
         while not self._ending.wait(pause):
             began = time.monotonic()
-            # In a session of its own, so that Ctrl-C is for the server alone to act upon.
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
-            code = self._awaited(process)
+            how = self._run()
             if not self._ending.is_set():
                 steady = time.monotonic() - began > _STEADY_SECONDS
                 pause = PAUSE_SECONDS if steady else min(max(pause * 2, PAUSE_SECONDS), LONGEST_SECONDS)
-                self._say(f"what drains the spool ended with {code}; it is begun again in {pause:.0f} s")
+                self._say(f"what drains the spool ended with {how}; it is begun again in {pause:.0f} s")
+
+    def _run(self) -> str:
+        """Run the process until it ends; with what it ended, which may be that it could not even begin."""
+        try:
+            # In a session of its own, so that Ctrl-C is for the server alone to act upon.
+            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+        except OSError as error:
+            return str(error)
+        return str(self._awaited(process))
 
     def _awaited(self, process: subprocess.Popen[bytes]) -> int:
         """Wait until the process ends; told to end, it has some seconds for what it is at."""

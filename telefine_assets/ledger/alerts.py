@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select
 
 from telefine_assets.alerts.records import Alert, Delivery, Event, Kind, Raised
 from telefine_assets.canonical import canonical_json
@@ -23,6 +23,9 @@ from telefine_assets.ledger.schema import alert_attempts as attempts
 from telefine_assets.ledger.schema import alerts
 
 _CHUNK = 500
+_FAILED = (Event.FAILED, Event.DEAD)
+_AHEAD_MS = 300_000
+"""Clocks of two hosts may differ so much; what was written later than that was written by a clock that was ahead."""
 
 
 class Alerts:
@@ -77,9 +80,34 @@ class Alerts:
         with self._ledger.reading() as connection:
             return [_delivery(row) for row in connection.execute(query)]
 
-    def due(self, now_ms: int, limit: int) -> list[Delivery]:
-        """Deliveries whose time has come, the longest due first."""
-        query = _standing().where(attempts.c.due_ms <= now_ms).order_by(attempts.c.due_ms, attempts.c.seq).limit(limit)
+    def due(self, now_ms: int, limit: int, without: Collection[str] = ()) -> list[Delivery]:
+        """Deliveries whose time has come, and those of :meth:`ahead`, whose time says nothing.
+
+        Those to the channel that failed last come last, so that it cannot keep the others
+        waiting; of equals the longest due comes first.
+
+        Args:
+            now_ms: Unix milliseconds.
+            limit: at most so many.
+            without: channels to which none are wanted.
+        """
+        failed = select(attempts.c.channel, func.max(attempts.c.seq).label("seq"))
+        last = failed.where(attempts.c.event.in_(_FAILED)).group_by(attempts.c.channel).subquery()
+        query = _standing().outerjoin(last, last.c.channel == attempts.c.channel)
+        query = query.where(or_(attempts.c.due_ms <= now_ms, _ahead(now_ms)))
+        query = query.where(attempts.c.channel.not_in(sorted(without)))
+        query = query.order_by(func.coalesce(last.c.seq, 0), attempts.c.due_ms, attempts.c.seq).limit(limit)
+        with self._ledger.reading() as connection:
+            return [_delivery(row) for row in connection.execute(query)]
+
+    def late(self, before_ms: int) -> bool:
+        """Whether any delivery has been due since before a moment, in Unix milliseconds."""
+        with self._ledger.reading() as connection:
+            return connection.execute(_standing().where(attempts.c.due_ms <= before_ms).limit(1)).first() is not None
+
+    def ahead(self, now_ms: int) -> list[Delivery]:
+        """Deliveries that wait, and that a clock wrote which was ahead of ``now_ms``; oldest first."""
+        query = _standing().where(_ahead(now_ms)).order_by(attempts.c.seq)
         with self._ledger.reading() as connection:
             return [_delivery(row) for row in connection.execute(query)]
 
@@ -119,7 +147,7 @@ class Alerts:
                 _write(connection, **same, event=event, at_ms=at_ms, due_ms=due_ms, reason=reason)
 
     def replay(self, key: str, channel: str | None, by: str, at_ms: int) -> list[str]:
-        """Have an alert delivered that was given up, to one channel or to all where it was.
+        """Have an alert delivered that was given up or waits, to one channel or to all where it does.
 
         Returns:
             The channels to which it will be.
@@ -128,12 +156,12 @@ class Alerts:
             LedgerError: there is nothing of the kind to deliver.
         """
         with self._ledger.writing() as connection:
-            query = _standing().where(attempts.c.key == key, attempts.c.event == Event.DEAD)
-            given_up = [_delivery(row) for row in connection.execute(query.order_by(attempts.c.channel))]
-            wanted = [each for each in given_up if channel in (None, each.channel)]
+            query = _standing().where(attempts.c.key == key, attempts.c.event.in_([*_FAILED, Event.QUEUED]))
+            undelivered = [_delivery(row) for row in connection.execute(query.order_by(attempts.c.channel))]
+            wanted = [each for each in undelivered if channel in (None, each.channel)]
             if not wanted:
                 raise LedgerError(
-                    f"{key}: no delivery of it was given up; `telefine alerts dead` lists those that were"
+                    f"{key}: no delivery of it was given up or waits; `telefine alerts show` says what became of it"
                 )
             for each in wanted:
                 same = {"key": key, "channel": each.channel, "attempt": each.attempt, "tries": 0}
@@ -159,6 +187,10 @@ def _standing() -> Select[Any]:
         later.c.key == attempts.c.key, later.c.channel == attempts.c.channel, later.c.seq > attempts.c.seq
     )
     return select(attempts).where(~newer.exists())
+
+
+def _ahead(now_ms: int) -> ColumnElement[bool]:
+    return and_(attempts.c.due_ms.is_not(None), attempts.c.at_ms > now_ms + _AHEAD_MS)
 
 
 def _last(connection: Connection, key: str, channel: str) -> Delivery | None:

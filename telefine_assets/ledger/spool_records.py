@@ -133,5 +133,7 @@ class Lag:
 
     def stands_still(self, now_ms: int, seconds: int) -> bool:
         """Whether the oldest has waited for longer than ``seconds``, and none was written in that time."""
-        since = max(self.oldest_ms or 0, self.drained_ms or 0)
+        # What was marked in the future was so by a clock that went wrong; it says nothing of when that was.
+        drained_ms = self.drained_ms if self.drained_ms is not None and self.drained_ms <= now_ms else 0
+        since = max(self.oldest_ms or 0, drained_ms)
         return self.oldest_ms is not None and now_ms - since > seconds * 1000

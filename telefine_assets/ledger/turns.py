@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 from time import sleep
 from typing import Protocol
 from urllib.parse import quote
@@ -24,6 +25,10 @@ from sqlalchemy.exc import DBAPIError
 from telefine_assets.ledger.connection import Ledger, LedgerError
 
 _NAP_SECONDS = 0.25
+
+
+class TurnGivenUp(LedgerError):
+    """Whoever waited for a turn is to wait no longer."""
 
 
 class _Places(Protocol):
@@ -38,7 +43,9 @@ class _Places(Protocol):
 
 
 @contextmanager
-def turn(ledger: Ledger, name: str, seats: int, say: Callable[[str], None]) -> Iterator[None]:
+def turn(
+    ledger: Ledger, name: str, seats: int, say: Callable[[str], None], stop: Event | None = None
+) -> Iterator[None]:
     """Hold one of the ``seats`` turns at ``name`` during the block; wait until one is free.
 
     Those who wait are not served in order. Threads are separate holders; so is
@@ -50,8 +57,10 @@ def turn(ledger: Ledger, name: str, seats: int, say: Callable[[str], None]) -> I
         name: what is done in turn.
         seats: how many may do it at once; all should say the same number.
         say: told once whom this one waits for, and if the turn was lost while it was held.
+        stop: who waits gives up once it is set.
 
     Raises:
+        TurnGivenUp: ``stop`` was set before a turn was free.
         LedgerError: when the ledger is in memory, where no other process can be waited for.
         ValueError: when ``seats`` is below one.
     """
@@ -61,6 +70,8 @@ def turn(ledger: Ledger, name: str, seats: int, say: Callable[[str], None]) -> I
         if not places.take():
             say(f"waiting for a turn at {name!r}, which {' and '.join(places.holders()) or 'another process'} has")
             while not places.take():
+                if stop is not None and stop.is_set():
+                    raise TurnGivenUp(f"no turn at {name!r} was free before this process was told to stop")
                 sleep(_NAP_SECONDS)
         yield
 

@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 from telefine_assets.errors import TelefineError
 from telefine_assets.traces.mlflow_transaction import one_transaction
 from telefine_assets.traces.records import Assessment
-from telefine_assets.traces.spooling import MlflowTrace
+from telefine_assets.traces.spooling import MlflowTrace, Written
 
-# What may go well another time: too many requests, not allowed (yet), no such address (yet), too late.
-_OTHER_TIMES = (401, 403, 404, 408, 409, 425, 429)
+# MLflow says so of a value in the trace, but also of an experiment that was deleted, and may be restored.
+_BAD_VALUE, _EXPERIMENT_GONE = "INVALID_PARAMETER_VALUE", "must be in the 'active' state"
+_DATABASE_GONE = "TEMPORARILY_UNAVAILABLE"
 _REASON = 500
 # A server has workers; in a database of its own, one trace would only wait for the other.
 _SERVER_THREADS = 4
@@ -39,20 +40,20 @@ class MlflowWriter:
         self._uri, self._experiment = tracking_uri, experiment
         self._threads = _SERVER_THREADS if tracking_uri.startswith("http") else 1
 
-    def write(self, traces: Sequence[MlflowTrace]) -> dict[str, str]:
+    def write(self, traces: Sequence[MlflowTrace]) -> Written:
         """See :class:`~telefine_assets.traces.spooling.Writer`."""
         if not traces:
-            return {}
+            return Written({})
         done = self._finished([trace.trace_id for trace in traces])
         new = [trace for trace in traces if trace.trace_id not in done]
         if not new or self._written_together(new):
-            return {}
+            return Written({})
         failed = self._each(self._begin, new)
-        begun = [trace for trace in new if trace.trace_id not in failed]
-        failed |= self._finish(begun)
-        if failed and len(failed) == len(new) and not any(map(_is_for_good, failed.values())):
-            raise self._unreachable(next(iter(failed.values())))
-        return {trace_id: _reason(error) for trace_id, error in self._tried_again(new, failed).items()}
+        failed |= self._finish([trace for trace in new if trace.trace_id not in failed])
+        refused = {trace_id: _reason(error) for trace_id, error in failed.items() if _is_for_good(error)}
+        waiting = {trace_id: error for trace_id, error in failed.items() if trace_id not in refused}
+        cause = self._unreachable(next(iter(waiting.values()))) if waiting else None
+        return Written(refused, tuple(waiting), cause)
 
     def _written_together(self, traces: Sequence[MlflowTrace]) -> bool:
         """Write all in one transaction; whether that could be done. If not, nothing was written."""
@@ -63,22 +64,12 @@ class MlflowWriter:
                 store.log_spans(self._location, _spans(traces))
         except TraceWriteError:
             raise
-        except Exception:  # noqa: BLE001 (whatever it was, each trace is tried by itself next)
+        except Exception as error:  # noqa: BLE001 (whatever else it was, each trace is tried by itself next)
+            if getattr(error, "error_code", None) == _DATABASE_GONE:
+                # Whoever waited for a lock in vain would wait as long for each trace.
+                raise self._unreachable(error) from None
             return False
         return True
-
-    def _tried_again(self, traces: Sequence[MlflowTrace], failed: dict[str, Exception]) -> dict[str, Exception]:
-        """What fails twice while the others go well is not MLflow's fault."""
-        again = [trace for trace in traces if trace.trace_id in failed and not _is_for_good(failed[trace.trace_id])]
-        still = self._each(self._alone, again)
-        if still:
-            self._finished(list(still))  # raises if MLflow is gone by now
-        kept = {trace_id: error for trace_id, error in failed.items() if _is_for_good(error)}
-        return kept | still
-
-    def _alone(self, trace: MlflowTrace) -> None:
-        self._begin(trace)
-        self._log([trace])
 
     def _begin(self, trace: MlflowTrace) -> None:
         self._client.start_trace(_info(trace, self._location))
@@ -107,14 +98,22 @@ class MlflowWriter:
         return {info.trace_id for info in found if info.state is not TraceState.IN_PROGRESS}
 
     def _each(self, act: Callable[[MlflowTrace], object], traces: Sequence[MlflowTrace]) -> dict[str, Exception]:
-        """Do something to each trace; what was raised, by trace."""
+        """Do something to each trace, until what fails is not the trace's own fault; what was raised, by trace.
+
+        Traces that were not tried after that have that error, too.
+        """
+        passing: list[Exception] = []
 
         def tried(trace: MlflowTrace) -> Exception | None:
+            if passing:
+                return passing[0]
             try:
                 act(trace)
             except TraceWriteError:
                 raise
-            except Exception as error:  # noqa: BLE001 (a store may raise what it likes; it is judged later)
+            except Exception as error:  # noqa: BLE001 (a store may raise what it likes; it is judged)
+                if not _is_for_good(error):
+                    passing.append(error)
                 return error
             return None
 
@@ -130,7 +129,7 @@ class MlflowWriter:
         password = urlsplit(self._uri).password
         return TraceWriteError(
             f"MLflow cannot be written to: {text.replace(password, '***') if password else text}; "
-            "the traces wait in the spool. Check mlflow.tracking_uri and the server"
+            "the traces wait in the spool. Check mlflow.tracking_uri, the server, its database and its disk"
         )
 
     @cached_property
@@ -150,19 +149,34 @@ class MlflowWriter:
                 f"MLflow has no experiment {self._experiment!r}; create it, or check programs.*.experiment "
                 "and mlflow.tracking_uri. The traces wait in the spool"
             )
+        if found.lifecycle_stage != "active":
+            raise TraceWriteError(
+                f"MLflow's experiment {self._experiment!r} was deleted; restore it (`mlflow experiments restore -x "
+                f"{found.experiment_id}`), or check programs.*.experiment. The traces wait in the spool"
+            )
         return str(found.experiment_id)
 
 
-def _is_for_good(error: Exception) -> bool:
-    from mlflow.exceptions import MlflowException
+def _is_for_good(error: BaseException | None) -> bool:
+    """Whether it is about the trace itself: a value that MLflow, its driver or its database can make nothing of.
 
-    if not isinstance(error, MlflowException):
-        return isinstance(error, (TypeError, ValueError))
-    return 400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in _OTHER_TIMES
+    All else passes, whatever it is: a trace that waits in vain is seen, one that was put aside in vain is not.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import DataError, SQLAlchemyError
+
+    if isinstance(error, MlflowException):
+        about_value = error.error_code == _BAD_VALUE and _EXPERIMENT_GONE not in error.message
+        return _is_for_good(error.__cause__) or (about_value and not isinstance(error.__cause__, SQLAlchemyError))
+    # What requests says of an answer that is no JSON is a ValueError and an OSError.
+    of_value = isinstance(error, (TypeError, ValueError, OverflowError, DataError))
+    return of_value and not isinstance(error, OSError)
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_REASON]
+    # SQLAlchemy goes on with the statement and its values, which are what people wrote.
+    text = " ".join(str(error).partition("[SQL:")[0].split())
+    return f"{type(error).__name__}: {text}"[:_REASON]
 
 
 def _spans(traces: Sequence[MlflowTrace]) -> list[Any]:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.spool_records import RefusedTrace, SpooledTrace
 from telefine_assets.traces.records import Assessment
 from telefine_assets.traces.sources.protocol import SESSION
@@ -86,14 +87,26 @@ class Book(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Written:
+    """What became of traces; those that are not named are in MLflow.
+
+    Attributes:
+        refused: of those that MLflow refuses for good, the reason by id.
+        waiting: the ids of those that could not be written this time, or were not tried after that.
+        cause: why they wait; None where none does.
+    """
+
+    refused: Mapping[str, str]
+    waiting: Collection[str] = ()
+    cause: TelefineError | None = None
+
+
 class Writer(Protocol):
     """Writes to MLflow (``traces.mlflow_writing.MlflowWriter``)."""
 
-    def write(self, traces: Sequence[MlflowTrace]) -> dict[str, str]:
+    def write(self, traces: Sequence[MlflowTrace]) -> Written:
         """Write traces; what is there already stays as it is.
-
-        Returns:
-            Of those that MLflow refuses for good, the id and the reason.
 
         Raises:
             TraceWriteError: MLflow cannot be written to now.
@@ -126,15 +139,19 @@ def drain(book: Book, place: Place, writer: Writer, budget: int, now_ms: int) ->
     but waste its time.
 
     Raises:
-        TraceWriteError: MLflow cannot be written to; what was written is marked, the rest waits on.
+        TraceWriteError: MLflow cannot be written to now; what stands before the first trace that
+            it does not take is marked, the rest waits on.
     """
     written, refused = 0, dict[int, str]()
     while budget > 0:
         rows = book.waiting(place.program, min(AT_ONCE, budget))
         if not rows:
             break
-        failed = _write(rows, place, writer)
-        book.drained(place.program, rows[-1].position, failed, now_ms)
+        failed, waiting, cause = _write(rows, place, writer)
+        first = min(waiting, default=rows[-1].position + 1)
+        book.drained(place.program, first - 1, {at: why for at, why in failed.items() if at < first}, now_ms)
+        if cause is not None:
+            raise cause
         written, budget = written + len(rows) - len(failed), budget - len(rows)
         refused |= failed
     return Drained(written, refused)
@@ -150,15 +167,19 @@ def replay(book: Book, place: Place, writer: Writer, now_ms: int) -> Drained:
     written, refused = 0, dict[int, str]()
     for start in range(0, len(rows), AT_ONCE):
         chunk = rows[start : start + AT_ONCE]
-        failed = _write(chunk, place, writer)
-        good = [row.position for row in chunk if row.position not in failed]
+        failed, waiting, cause = _write(chunk, place, writer)
+        good = [row.position for row in chunk if row.position not in failed and row.position not in waiting]
         book.replayed(place.program, good, now_ms)
+        if cause is not None:
+            raise cause
         written, refused = written + len(good), refused | failed
     return Drained(written, refused)
 
 
-def _write(rows: Sequence[SpooledTrace], place: Place, writer: Writer) -> dict[int, str]:
-    """Write rows; the reasons of those that are refused, by position."""
+def _write(
+    rows: Sequence[SpooledTrace], place: Place, writer: Writer
+) -> tuple[dict[int, str], set[int], TelefineError | None]:
+    """Write rows; the reasons of those that are refused, by position, and those that wait, with the cause."""
     refused: dict[int, str] = {}
     traces: dict[int, MlflowTrace] = {}
     for row in rows:
@@ -167,7 +188,8 @@ def _write(rows: Sequence[SpooledTrace], place: Place, writer: Writer) -> dict[i
         except ValidationError as error:
             refused[row.position] = f"the spool's row is no trace: {error.error_count()} fields are wrong"
     said = writer.write(list(traces.values()))
-    return refused | {at: said[trace.trace_id] for at, trace in traces.items() if trace.trace_id in said}
+    refused |= {at: said.refused[trace.trace_id] for at, trace in traces.items() if trace.trace_id in said.refused}
+    return refused, {at for at, trace in traces.items() if trace.trace_id in said.waiting}, said.cause
 
 
 def mlflow_trace(row: SpooledTrace, place: Place) -> MlflowTrace:
@@ -226,7 +248,8 @@ def _assessments(said: SubmittedTrace, row: SpooledTrace) -> Iterator[Assessment
             create_time_ms=row.received_ms,
             valid=True,
             assessment_id=f"a-{_derived(row.identity, f'assessment {number}')[:32]}",
-            rationale=rationale,
+            # PostgreSQL takes no NUL in a text, and all else that people write is within JSON.
+            rationale=rationale and rationale.replace("\0", "\N{REPLACEMENT CHARACTER}"),
         )
 
 

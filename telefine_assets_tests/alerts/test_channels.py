@@ -2,6 +2,9 @@
 
 import json
 import logging
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -128,3 +131,52 @@ def test_no_address_and_no_secret_gets_into_a_log_or_a_reason(receiver, caplog, 
         assert SECRET not in shown
     logging.getLogger("httpx").debug("of somebody else")
     assert "of somebody else" in caplog.text
+
+
+def attempts():
+    return [each for each in threading.enumerate() if each.name.startswith("telefine-apprise")]
+
+
+def test_an_attempt_that_nobody_waits_for_any_more_still_names_no_address(receiver, caplog):
+    caplog.set_level(logging.DEBUG)
+    receiver.way = "dripping"
+    assert not by_apprise(receiver, seconds=SHORT).send(raised(), now()).delivered
+    assert attempts()
+    receiver.over.set()
+    for each in attempts():
+        each.join(LONG)
+    assert "a-token-in-the-path" not in caplog.text
+
+
+def test_attempts_that_hang_do_not_become_more_and_more(receiver):
+    receiver.way = "dripping"
+    answers = [by_apprise(receiver, seconds=0.1).send(raised(), now()) for _ in range(10)]
+    assert ["still hang" in each.reason for each in answers] == [False] * 8 + [True] * 2
+    assert len(attempts()) == 8
+    receiver.way = "well"
+    assert AppriseChannel(receiver.url.replace("http://", "json://") + "/other", LONG).send(raised(), NOW).delivered
+
+
+ENDS = """
+import socket, sys, time
+from telefine_assets.alerts.channels import AppriseChannel, WebhookChannel
+from telefine_assets_tests.alerts.examples import NOW, raised
+from telefine_assets_tests.alerts.receiver import SECRET
+url, kind = sys.argv[1:]
+if kind == "webhook":
+    socket.getaddrinfo = lambda *_, **__: time.sleep(600)
+    channel = WebhookChannel("https://slow.example/a-token", SECRET, "shop", 0.5)
+else:
+    channel = AppriseChannel(url.replace("http://", "json://"), 0.5)
+print(channel.send(raised(), NOW).reason)
+"""
+
+
+@pytest.mark.parametrize("kind", ["webhook", "apprise"])
+def test_neither_an_attempt_nor_the_end_of_the_process_waits_for_a_resolver_or_a_service_that_hangs(receiver, kind):
+    receiver.way = "dripping"
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS, receiver.url, kind], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "within 0.5 seconds" in done.stdout
+    assert done.stderr == ""

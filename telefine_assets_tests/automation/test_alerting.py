@@ -121,6 +121,37 @@ def test_a_run_that_fails_is_told_where_nobody_else_watches_failures(deployment,
     )
 
 
+def test_more_runs_at_once_than_are_looked_at_keep_none_unseen(deployment, instance, monkeypatch):
+    monkeypatch.setattr("telefine_assets.automation.alert_sources._RUNS", 2)
+    cursor = deployment.tick(instance).cursor
+    # By this clock all of them end at once.
+    with time_machine.travel(time.time(), tick=False) as clock:
+        for _ in range(5):
+            run(instance, *check_that(True), day=back(1))
+        cursor = deployment.tick(instance, cursor).cursor
+        clock.shift(1)
+        run(instance, broken, day=back(1))
+        for _ in range(2):
+            cursor = deployment.tick(instance, cursor).cursor
+    assert [key.split(":")[0] for key in deployment.told()] == ["alerts_on", "run_failed"]
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_clock_that_was_ahead_keeps_no_run_unseen(deployment, instance, looked):
+    cursor = deployment.tick(instance).cursor
+    with time_machine.travel(time.time() + 30 * 86_400):
+        run(instance, *check_that(True), day=back(1))
+        if looked:
+            cursor = deployment.tick(instance, cursor).cursor
+    if not looked:
+        cursor = deployment.tick(instance, cursor).cursor
+        assert Cursor.from_json(cursor).runs_ms <= time.time() * 1000
+    run(instance, broken, day=back(1))
+    cursor = deployment.tick(instance, cursor).cursor
+    assert [key.split(":")[0] for key in deployment.told()] == ["alerts_on", "run_failed"]
+    assert Cursor.from_json(cursor).runs_ms <= time.time() * 1000
+
+
 @pytest.mark.parametrize(
     ("odd", "kinds"),
     [
@@ -145,6 +176,19 @@ def test_an_odd_day_is_told_once_and_judged_again_when_it_was_made_again(deploym
     deployment.clean(instance, back(1), 400, dropped=200)
     deployment.tick(instance, cursor)
     assert f"anomaly:tickets:drops:{back(1)}:high" in deployment.told()
+
+
+def test_days_whose_traces_retention_took_are_left_out(deployment, instance):
+    cursor = deployment.tick(instance).cursor
+    for day in range(2, 50):
+        deployment.clean(None, back(day), 400)
+    store = deployment.settings.home / "store"
+    for day in range(40, 50):
+        (path,) = store.rglob(f"cleaned_traces/{back(day)}.parquet")
+        path.unlink()
+    deployment.clean(instance, back(1), 100)
+    deployment.tick(instance, cursor)
+    assert deployment.told()[1:] == [f"anomaly:tickets:volume:{back(1)}:low"]
 
 
 def test_an_improvement_report_is_told_with_its_summary(deployment, instance):
@@ -182,7 +226,7 @@ def test_one_fault_keeps_nothing_else_unsaid_and_is_shown(deployment, instance, 
     deployment.clean(instance, back(1), 10)
     (path,) = (deployment.settings.home / "store").rglob(f"{back(1)}.json")
     path.write_text("no JSON")
-    with pytest.raises(TelefineError, match="not everything could be looked at: JSONDecodeError"):
+    with pytest.raises(TelefineError, match="not everything could be looked at: BrokenRecord"):
         deployment.tick(instance, cursor)
     assert deployment.told()[1:] == ["champion_changed:tickets:1"]
     assert len(receiver.got) == 2

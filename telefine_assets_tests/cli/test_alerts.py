@@ -155,6 +155,9 @@ def test_the_doctor_names_what_is_wrong_with_a_channel(write, ledger, receiver, 
     assert doctor().said == "chat, ops; 1 wait to be delivered"
     Alerts(ledger).record(champion(2), ["ops"], now - 2 * 3_600_000)
     assert "telefine schedule on telefine_alerts" in doctor().cure
+    Alerts(ledger).record(champion(3), ["ops"], now + 2 * 3_600_000)
+    assert doctor().said.startswith("1 wait that were written at times still to come")
+    assert "telefine alerts deliver" in doctor().cure
     write(enabled=False)
     assert doctor().health is Health.SKIPPED
     monkeypatch.delenv(URL.format("OPS"))

@@ -16,6 +16,7 @@ import pytest
 from telefine_assets.cli import spool_following
 from telefine_assets.cli.main import main
 from telefine_assets.cli.spool_following import keep_draining
+from telefine_assets.control.spool_failures import kept_failure
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.spool import Spool
 from telefine_assets.ledger.turns import turn
@@ -98,7 +99,7 @@ def test_traces_go_to_mlflow_and_the_lag_goes_down(telefine, ledger):
     assert (code, json.loads(out)) == (0, {"tickets": {"written": 0, "refused": 1}})
 
 
-def test_one_program_that_cannot_be_written_holds_no_other_up(telefine, ledger):
+def test_one_program_that_cannot_be_written_holds_no_other_up(telefine, settings, ledger):
     accept(ledger, submitted(1))
     accept(ledger, submitted(2), program="refunds")
     code, _, err = telefine("drain")
@@ -106,6 +107,8 @@ def test_one_program_that_cannot_be_written_holds_no_other_up(telefine, ledger):
     assert "refunds: MLflow has no experiment 'refunds'; create it" in err
     assert Spool(ledger).lag("tickets").waiting == 0
     assert Spool(ledger).lag("refunds").waiting == 1
+    assert "no experiment 'refunds'" in kept_failure(settings.home, "refunds")
+    assert kept_failure(settings.home, "tickets") is None
     assert "1 " in telefine("status")[1]
 
 
@@ -125,6 +128,22 @@ def test_what_comes_while_it_follows_is_written_too(settings, ledger, monkeypatc
         follower.join()
     assert Spool(ledger).lag("tickets").waiting == 0
     assert any("no experiment 'refunds'" in each for each in said)
+
+
+def test_who_waits_for_its_turn_sees_that_it_is_to_stop(settings, ledger):
+    accept(ledger, submitted(1))
+    said, stop = [], threading.Event()
+    follower = threading.Thread(target=keep_draining, args=(settings, ledger, stop, said.append), daemon=True)
+    with turn(ledger, "spool", 1, lambda held: pytest.fail(held)):
+        follower.start()
+        until = time.monotonic() + 60
+        while not said and time.monotonic() < until:
+            time.sleep(0.05)
+        stop.set()
+        follower.join(30)
+        assert not follower.is_alive()
+    assert ["waiting for a turn" in each for each in said] == [True]
+    assert Spool(ledger).lag("tickets").waiting == 1
 
 
 def test_a_server_writes_what_was_handed_in_and_leaves_nothing_behind(settings, ledger):

@@ -62,6 +62,25 @@ def test_a_process_that_ends_is_begun_again_and_that_is_said(log, monkeypatch):
     assert len(lines(log)) == begun
 
 
+def test_what_could_not_even_begin_is_tried_again(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_following, "PAUSE_SECONDS", 0.02)
+    python, said = tmp_path / "python", []
+    with followed(said.append, (str(python), *command(STAYS, log)[1:])):
+        eventually(lambda: len(said) >= 2)
+        python.symlink_to(sys.executable)
+        eventually(lambda: lines(log))
+    assert "No such file" in said[0]
+    assert "it is begun again in" in said[0]
+
+
+def test_who_waits_for_the_end_of_its_input_can_end_before():
+    code = "from telefine_assets.cli.spool_following import at_end_of_input as ends; print(ends().wait(0.2))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        assert (waiting.stdout.read(), waiting.stderr.read(), waiting.wait()) == ("False\n", "", 0)
+
+
 @pytest.mark.parametrize("code", [STAYS, DEAF])
 def test_nothing_is_left_behind_when_the_block_ends(log, monkeypatch, code):
     monkeypatch.setattr(spool_following, "_LAST_SECONDS", 0.2)

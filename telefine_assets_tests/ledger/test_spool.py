@@ -121,6 +121,10 @@ def test_only_what_waits_long_while_nothing_is_written_stands_still():
     assert Lag(9, 5, 0, 0, 30_000).stands_still(90_001, 60)
 
 
+def test_what_was_marked_by_a_clock_that_ran_ahead_hides_nothing():
+    assert Lag(9, 5, 0, 0, 90_002).stands_still(90_001, 60)
+
+
 def test_marks_that_come_late_or_twice_change_nothing(spool):
     spool.accept(batch(*(offer(f"{number}") for number in range(4))), 1)
     spool.drained("tickets", 2, {0: "odd"}, 2)

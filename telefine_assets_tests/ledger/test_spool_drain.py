@@ -1,5 +1,6 @@
 """Draining the spool into a real MLflow: every trace comes there once, whatever dies on the way."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from telefine_assets.ledger.spool import Spool
 from telefine_assets.ledger.spool_records import Lag, SpooledTrace
 from telefine_assets.traces import spooling
 from telefine_assets.traces.mlflow_writing import MlflowWriter, TraceWriteError
-from telefine_assets.traces.spooling import drain, mlflow_trace, replay, trace_id_of
+from telefine_assets.traces.spooling import Written, drain, mlflow_trace, replay, trace_id_of
 from telefine_assets_tests.ledger.draining import PLACE, submitted
 from telefine_assets_tests.ledger.spooling import batch
 from telefine_assets_tests.ledger.workers import workers
@@ -75,7 +76,7 @@ def test_a_process_that_is_killed_within_a_transaction_leaves_nothing_of_it(spoo
 
 def test_what_mlflow_refuses_takes_nothing_of_the_others_back(writer, mlflow_uri):
     good, bad = (mlflow_trace(row(number), PLACE) for number in (1, 2))
-    said = writer.write([good, replace(bad, tags={"x" * 10_000: "y"}, metadata={"x" * 10_000: "y"}, span={})])
+    said = writer.write([good, replace(bad, tags={"x" * 10_000: "y"}, metadata={"x" * 10_000: "y"}, span={})]).refused
     assert list(said) == [bad.trace_id]
     assert in_mlflow(mlflow_uri) == {good.trace_id: ("OK", 1, 2)}
 
@@ -83,8 +84,16 @@ def test_what_mlflow_refuses_takes_nothing_of_the_others_back(writer, mlflow_uri
 def test_a_trace_that_was_begun_before_takes_nothing_of_the_others_back(writer, mlflow_uri):
     new, begun = (mlflow_trace(row(number), PLACE) for number in (1, 2))
     writer._begin(begun)
-    assert writer.write([new, begun]) == {}
+    assert writer.write([new, begun]) == Written({})
     assert in_mlflow(mlflow_uri) == {new.trace_id: ("OK", 1, 2), begun.trace_id: ("OK", 1, 2)}
+
+
+def test_no_text_that_postgresql_cannot_hold_leaves_the_spool():
+    said = json.dumps(
+        {"inputs": {"ticket": "x"}, "feedback": [{"name": "resolved", "value": True, "rationale": "a\0b"}]}
+    )
+    [feedback] = mlflow_trace(replace(row(1), body=said), PLACE).assessments
+    assert feedback.rationale == "a\ufffdb"
 
 
 def row(number):

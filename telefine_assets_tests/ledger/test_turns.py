@@ -7,7 +7,7 @@ import pytest
 
 from telefine_assets.ledger import turns
 from telefine_assets.ledger.connection import Ledger, LedgerError
-from telefine_assets.ledger.turns import turn
+from telefine_assets.ledger.turns import TurnGivenUp, turn
 from telefine_assets_tests.ledger.stranger import Stranger
 from telefine_assets_tests.ledger.workers import workers
 
@@ -125,6 +125,16 @@ def test_waiting_can_be_stopped_and_leaves_nothing_behind(ledger, monkeypatch):
         with pytest.raises(KeyboardInterrupt), turn(ledger, "cleaning", 1, lambda _: None):
             raise AssertionError("a second came in")
     with turn(ledger, "cleaning", 1, nothing):
+        pass
+
+
+def test_who_is_told_to_stop_waits_no_longer(ledger, monkeypatch):
+    stop = threading.Event()
+    monkeypatch.setattr(turns, "sleep", lambda _seconds: stop.set())
+    refused = pytest.raises(TurnGivenUp, match="'cleaning'")
+    with turn(ledger, "cleaning", 1, nothing), refused, turn(ledger, "cleaning", 1, lambda _: None, stop):
+        raise AssertionError("a second came in")
+    with turn(ledger, "cleaning", 1, nothing, stop):
         pass
 
 

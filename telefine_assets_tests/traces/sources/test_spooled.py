@@ -9,7 +9,7 @@ from telefine_assets.traces.mlflow_writing import MlflowWriter, TraceWriteError
 from telefine_assets.traces.records import batch_to_traces
 from telefine_assets.traces.sources.api import ApiSource
 from telefine_assets.traces.sources.protocol import TraceQuery
-from telefine_assets.traces.spooling import Place, mlflow_trace, trace_id_of
+from telefine_assets.traces.spooling import Place, Written, mlflow_trace, trace_id_of
 from telefine_assets.traces.submitted import SubmittedFeedback, SubmittedTrace, identity_of
 from telefine_assets_tests.traces.examples import ADA
 from telefine_assets_tests.traces.mlflow_logging import log, logging_to
@@ -93,8 +93,8 @@ def stored(request, empty_template, tmp_path_factory):
         with served(drained, folder / "server") as server:
             refused = MlflowWriter(server.uri, EXPERIMENT).write(list(traces.values()))
             again = MlflowWriter(server.uri, EXPERIMENT).write(list(traces.values()))
-            assert again == {}
-    assert refused == {}
+            assert again == Written({})
+    assert refused == Written({})
     return SimpleNamespace(logged=logged, drained=drained, ids=ids, traces=traces)
 
 
@@ -147,7 +147,7 @@ def test_what_is_written_again_stays_as_people_left_it(stored):
     trace = stored.traces["tagged"]
     with logging_to(stored.drained):
         mlflow.set_trace_tag(trace.trace_id, "channel", "phone")
-        assert MlflowWriter(stored.drained, EXPERIMENT).write([trace]) == {}
+        assert MlflowWriter(stored.drained, EXPERIMENT).write([trace]) == Written({})
         now = mlflow.get_trace(trace.trace_id)
         mlflow.set_trace_tag(trace.trace_id, "channel", "mail")
     assert (now.info.tags["channel"], len(now.data.spans)) == ("phone", 1)
@@ -158,7 +158,7 @@ def test_a_trace_that_stopped_half_way_is_finished_and_seen_as_another_until_the
     writer, trace = MlflowWriter(uri, EXPERIMENT), mlflow_trace(spooled(SUBMITTED["assessed"]), PLACE)
     writer._begin(trace)
     [half] = batch_to_traces(rows_of(direct_source(uri)))
-    assert writer.write([trace]) == {}
+    assert writer.write([trace]) == Written({})
     [whole] = batch_to_traces(rows_of(direct_source(uri)))
     assert (half.status, half.inputs) == ("IN_PROGRESS", None)
     assert (whole.status, whole.inputs) == ("OK", '{"ticket": "broken"}')
@@ -175,7 +175,7 @@ def test_what_mlflow_refuses_for_good_is_named_and_the_others_are_written(empty_
         {"span": {**bad.span, "attributes": {}}},
     ):
         poison = type(bad)(**{**vars(bad), **spoilt})
-        refused = MlflowWriter(uri, EXPERIMENT).write([good[0], poison, good[1]])
+        refused = MlflowWriter(uri, EXPERIMENT).write([good[0], poison, good[1]]).refused
         assert list(refused) == [poison.trace_id]
         assert "Exception" in refused[poison.trace_id]
     rows = {row.trace_id: row.status for row in batch_to_traces(rows_of(direct_source(uri)))}
