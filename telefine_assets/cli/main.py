@@ -42,7 +42,6 @@ from telefine_assets.cli import (
 )
 from telefine_assets.cli.shared import plain
 from telefine_assets.control.surroundings import told_of
-from telefine_assets.errors import TelefineError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +89,7 @@ def told(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*arguments, **options)
         except Exception as error:
-            said = str(error) if isinstance(error, TelefineError) else told_of(error)
+            said = told_of(error)
             if said is None:
                 raise
             typer.echo(f"telefine: {plain(said)}", err=True)

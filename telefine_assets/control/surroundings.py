@@ -6,6 +6,8 @@ import errno
 import sys
 from collections.abc import Iterator
 
+from telefine_assets.errors import TelefineError
+
 _ROOM = "make room on the disk, or take a larger one"
 _READ_ONLY = (
     "the disk is read-only: mount it so that it can be written, or set home, store.uri and ledger.url elsewhere"
@@ -45,7 +47,11 @@ def cure_of(error: BaseException) -> str | None:
 
 
 def told_of(error: Exception) -> str | None:
-    """One line about a failure of disk or database, with its cure; None for a defect, which keeps its traceback."""
+    """What is told of an error: of disks and databases with its cure; None for a defect, which keeps its traceback."""
+    if isinstance(error, TelefineError):
+        # A ledger that cannot be opened repeats what was said to it, and does not know what helps.
+        cure = cure_of(error) if type(error).__name__ == "LedgerError" else None
+        return str(error) if cure is None else f"{error}; {cure}"
     if not isinstance(error, OSError) and not _is_database(error):
         return None
     cure = cure_of(error)

