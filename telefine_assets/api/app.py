@@ -22,6 +22,7 @@ from telefine_assets.api.pages.errors import ErrorPages
 from telefine_assets.api.problems import documented, explain_problems
 from telefine_assets.api.security import charge
 from telefine_assets.api.sessions import Sessions
+from telefine_assets.api.settling import settle
 from telefine_assets.api.surface import Surface
 from telefine_assets.control.records import Control
 from telefine_assets.settings import Settings
@@ -50,6 +51,7 @@ def make_app(settings: Settings, control: Control, clock: Clock, signer: Callabl
 
     @asynccontextmanager
     async def closing(_: FastAPI) -> AsyncIterator[None]:
+        settle()
         yield
         here.ledger.close()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
@@ -107,21 +106,9 @@ class Deployment:
 
         def made() -> Version:
             own = self.settings.program(program)
-            first = first_version(load_spec(program, own), identity_of(self.settings.lm))
-            _settle()
-            return first
+            return first_version(load_spec(program, own), identity_of(self.settings.lm))
 
         return self.kept.get(("first", program), "code", made)
-
-
-@cache
-def _settle() -> None:
-    """Leave a million objects of libraries that stay alone: going through them again holds up every answer.
-
-    Once in a process: what is made later may go, and would then never be freed.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def deployment(request: Request) -> Deployment:

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from telefine_assets.api.settling import settle
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore
 from telefine_assets.store.tables import MissingPartition
@@ -61,6 +62,7 @@ class Kept:
                 if self._has(name, stamp):
                     return self._used(name)
             made = make()
+            settle()
             if worth(made):
                 self._keep(name, stamp, made)
         return made
