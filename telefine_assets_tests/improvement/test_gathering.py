@@ -16,7 +16,7 @@ from telefine_assets.ledger.records import Spending, Work
 from telefine_assets_tests.cli.attested_home import ALICE, BOB
 from telefine_assets_tests.deltaone.rows import look
 from telefine_assets_tests.deltaone.told import record_of, tickets
-from telefine_assets_tests.improvement.home import FAILED, LAST, MISSING, PPM, REACHED, day_of
+from telefine_assets_tests.improvement.home import FAILED, LAST, MISSING, PPM, REACHED, TwoWeeks, day_of
 
 
 def test_a_day_without_a_record_is_missing_and_no_zero(weeks):
@@ -71,7 +71,8 @@ def test_of_what_comparisons_cost_nothing_is_told_but_how_many_answers_they_need
     assert seen[0] == seen[1]
 
 
-def test_a_payout_counts_for_its_own_day_alone(weeks):
+def test_a_payout_counts_for_its_own_day_alone(tmp_path):
+    weeks = TwoWeeks(tmp_path).fill()
     paid = weeks.records.find("triage", "contributor_payouts", REACHED)
     weeks.records.write("triage", "contributor_payouts", LAST, paid)
     (today,) = [each for each in weeks.gathered().this.days if each.day == LAST]
