@@ -15,7 +15,7 @@ from telefine_assets.deltaone.comparing import Compared, Outcome, rows_document,
 from telefine_assets.deltaone.decision import public_view
 from telefine_assets.deltaone.holdout import Prepared, prepare
 from telefine_assets.deltaone.records import PairedItem
-from telefine_assets.deltaone.report import about, context_of, rendered, reopened
+from telefine_assets.deltaone.report import Amend, about, as_it_is, context_of, rendered, reopened
 from telefine_assets.programs.datasets import dataset_digest
 from telefine_assets.programs.versions import Version
 from telefine_assets.traces.records import CleanedTrace
@@ -38,9 +38,11 @@ class Report:
     metrics: dict[str, float]
 
 
-def report_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace]) -> Report:
-    """The day's record (see ``record_day``) with its pages and pictures."""
-    return _shown(bench, record_day(bench, day, compiled, cleaned))
+def report_day(
+    bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace], amend: Amend = as_it_is
+) -> Report:
+    """The day's record (see ``record_day``) with its pages and pictures, on which ``amend`` says what stands now."""
+    return _shown(bench, record_day(bench, day, compiled, cleaned), amend)
 
 
 def record_day(bench: Bench, day: str, compiled: Mapping[str, Any], cleaned: Sequence[CleanedTrace]) -> dict[str, Any]:
@@ -179,10 +181,10 @@ def _asked_with(bench: Bench, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _shown(bench: Bench, record: dict[str, Any]) -> Report:
+def _shown(bench: Bench, record: dict[str, Any], amend: Amend) -> Report:
     """A record as people see it."""
     context = context_of(bench.spec.name, record)
-    markdown, figure, html = rendered(record, *reopened(record, bench.get, context))
+    markdown, figure, html = rendered(record, *reopened(record, bench.get, context), amend)
     public = record["public"]
     metrics = {name: float(public[name]) for name in SHOWN if public.get(name) is not None}
     return Report(record, markdown, figure, html, metrics)

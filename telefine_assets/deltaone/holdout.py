@@ -84,7 +84,7 @@ def holdout_of(
         retired: clusters that were looked at in earlier epochs.
     """
     held = [trace for trace in cleaned if trace.split == "holdout"]
-    fit, judge = _fit(held, spec)
+    fit, judge = fit_to_compare(held, spec)
 
     def chosen(traces: list[CleanedTrace], limit: int) -> list[Item]:
         items = items_of(traces, "holdout", limit, settings.seed, key, types=spec.types, judge=judge)
@@ -100,7 +100,7 @@ def holdout_of(
     )
 
 
-def _fit(held: list[CleanedTrace], spec: ProgramSpec) -> tuple[list[CleanedTrace], str | None]:
+def fit_to_compare(held: list[CleanedTrace], spec: ProgramSpec) -> tuple[list[CleanedTrace], str | None]:
     """The traces that may be compared on, and the metric's name where none has a label."""
     if spec.metric.labels or any(metric.labels for metric in spec.guardrails.values()):
         return [trace for trace in held if trace.label_source.startswith(EXPECTED)], None
@@ -109,7 +109,7 @@ def _fit(held: list[CleanedTrace], spec: ProgramSpec) -> tuple[list[CleanedTrace
 
 def _everything(bench: Bench, cleaned: Sequence[CleanedTrace]) -> str:
     """Digest of all that a look could be at, whatever has retired and whatever the limits leave out."""
-    fit, judge = _fit([trace for trace in cleaned if trace.split == "holdout"], bench.spec)
+    fit, judge = fit_to_compare([trace for trace in cleaned if trace.split == "holdout"], bench.spec)
     return dataset_digest(items_of(fit, "holdout", len(fit), bench.settings.seed, bench.key, judge=judge))
 
 

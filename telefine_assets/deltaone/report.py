@@ -64,14 +64,24 @@ def context_of(program: str, record: Mapping[str, Any]) -> ReportContext:
     return ReportContext(program, said["metric"], None, (), said["category"], said["confidence"], rules)
 
 
+def as_it_is(page: Page) -> Page:
+    """The page of a look of which nothing was revoked."""
+    return page
+
+
+Amend = Callable[[Page], Page]
+"""Puts over a report what was revoked, or issued again, of what its look found."""
+
+
 def rendered(
-    record: Mapping[str, Any], decision: Decision | None, context: ReportContext
+    record: Mapping[str, Any], decision: Decision | None, context: ReportContext, amend: Amend = as_it_is
 ) -> tuple[str, bytes | None, bytes]:
     """The report as ``(Markdown, figure as PNG, HTML)``; there is no figure without a look.
 
-    The same record, decision and rows, in any order, give the same bytes.
+    ``amend`` says what became since of what the look found. The same record, decision and rows, in any order, give
+    the same bytes.
     """
-    page = page_of(record, decision, context)
+    page = amend(page_of(record, decision, context))
     return markdown(page), _figure(record, page), html(page)
 
 

@@ -195,7 +195,7 @@ class Budget:
         self._halted.set()
 
     def settle(self, spent: Spent) -> None:
-        """Count what a call came to."""
+        """Count what a question came to, whoever answered it."""
         with self._lock:
             self._spent += spent
             self._refusal = self._refusal or self._unknown()

@@ -32,6 +32,7 @@ from telefine_assets.canonical import sha256_hex
 from telefine_assets.lm.asking import Wire, sample_number
 from telefine_assets.lm.budget import Bill, Budget, JournalBroken, Meter, Spent, Unreachable, taken
 from telefine_assets.lm.retrying import Retrying
+from telefine_assets.lm.watching import Unwatched, Watch
 
 LABEL, BILL = "telefine_counted_under", "telefine_bill"
 """DSPy hands its settings, and so these, on to the threads that it starts; context variables it does not."""
@@ -62,17 +63,24 @@ class JournalEngine:
     """
 
     def __init__(
-        self, wire: Wire, identity: str, journal: AnswerJournal | None, budget: Budget, retrying: Retrying
+        self,
+        wire: Wire,
+        identity: str,
+        journal: AnswerJournal | None,
+        budget: Budget,
+        retrying: Retrying,
+        watch: Watch | None = None,
     ) -> None:
         """Ask ``wire`` what ``journal`` does not know; without a journal, ask everything.
 
-        ``identity`` is the digest of the model's identity.
+        ``identity`` is the digest of the model's identity; ``watch`` is told of every request.
         """
         self._wire = wire
         self._identity = identity
         self._journal = journal
         self._budget = budget
         self._retrying = retrying
+        self.watch: Watch = watch or Unwatched()
         self._flights = Flights()
         self._charged: set[str] = set()
         self._unreachable: Unreachable | None = None
@@ -123,7 +131,7 @@ class JournalEngine:
             else:
                 kept, mine = self._flights.join(key, lambda: self._known(request, key, label))
                 if not mine:
-                    self.meter.add(label, Spent(remembered=1))
+                    self._remembered(label)
                 with self._journalled(key):
                     row = json.loads(kept)
                     response, took = response_from_dict(row["response"]), dict(row["took"])
@@ -176,7 +184,7 @@ class JournalEngine:
         with self._journalled(key):
             kept = self._journal.find(key)
         if kept is not None:
-            self.meter.add(label, Spent(remembered=1))
+            self._remembered(label)
             return kept
         response, took = self._ask(request, key, label)
         row = {"response": response_to_dict(response), "took": took}
@@ -193,7 +201,7 @@ class JournalEngine:
         """The response, and what the attempt took that it came by."""
         spent = Spent(calls=1)  # one without an answer: nobody says what it used
         try:
-            send, once_more = partial(self._send, request), partial(self.meter.add, label, Spent(retried=1))
+            send, once_more = partial(self._send, request), partial(self._again, label)
             response, spent, milliseconds = self._retrying.call(send, key, once_more)
         finally:
             self.meter.add(label, spent)
@@ -203,8 +211,26 @@ class JournalEngine:
     def _send(self, request: Any) -> tuple[Any, Spent, int]:
         """One attempt, timed: waiting for one's turn and before another attempt is no time of the model's."""
         begun = self._budget.clock()
-        response, spent = self._wire.send(request)
-        return response, spent, round((self._budget.clock() - begun) * 1000)
+        spent, error = None, "interrupted"
+        try:
+            response, spent = self._wire.send(request)
+        except Exception as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            seconds = self._budget.clock() - begun
+            self.watch.attempted(seconds, None if spent else error, spent)
+        return response, spent, round(seconds * 1000)
+
+    def _again(self, label: str) -> None:
+        self.meter.add(label, Spent(retried=1))
+        self.watch.retried()
+
+    def _remembered(self, label: str) -> None:
+        remembered = Spent(remembered=1)
+        self.meter.add(label, remembered)
+        self._budget.settle(remembered)
+        self.watch.remembered()
 
     def _note(self, error: LMError, label: str) -> None:
         """Remember that the model was out of reach, unless the question itself was at fault."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from telefine_assets.canonical import digest_of
 from telefine_assets.lm.budget import Bill, Budget, BudgetSpent, BudgetUnknown, DeadlinePassed, Spent, Unreachable
-from telefine_assets.lm.retrying import Gate, Retrying
+from telefine_assets.lm.retrying import Gate, Notices, Retrying
 from telefine_assets.lm.untraced import untraced, untraced_modules
 from telefine_assets.settings_lm import LmSettings, PriceSettings
 
 if TYPE_CHECKING:
     from telefine_assets.lm.journal import AnswerJournal, JournalEngine
+    from telefine_assets.lm.watching import Watch
 
 __all__ = ["BudgetSpent", "DeadlinePassed", "OpenLm", "Unreachable", "identity_of", "open_lm"]
 
+logger = logging.getLogger("telefine.lm")
 FREE = PriceSettings(input_per_million="0", output_per_million="0")
 
 
@@ -62,7 +65,7 @@ class OpenLm:
 
         from telefine_assets.lm.journal import LABEL
 
-        with dspy.context(**{LABEL: label}):
+        with dspy.context(**{LABEL: label}), self.engine.watch.batch(label):
             yield
 
     @contextmanager
@@ -129,12 +132,17 @@ def identity_of(settings: LmSettings) -> dict[str, str]:
 
 @contextmanager
 def open_lm(
-    settings: LmSettings, journal: AnswerJournal | None = None, budget: Budget | None = None
+    settings: LmSettings,
+    journal: AnswerJournal | None = None,
+    budget: Budget | None = None,
+    watch: Watch | None = None,
+    say: Callable[[str], None] = logger.info,
 ) -> Iterator[OpenLm]:
     """Open the model of the settings; the embedded one is started if it does not run yet.
 
     With a ``journal`` no question is asked twice; without one every call is
-    made. Models that are opened with one ``budget`` share its caps.
+    made. Models that are opened with one ``budget`` share its caps. ``watch`` is told of every request,
+    and ``say`` takes a line now and then while the model does not answer; threads share both.
 
     Raises:
         BudgetUnknown: when the budget has a cap in money, and the model's price is not known.
@@ -145,9 +153,9 @@ def open_lm(
 
         options = settings.embedded
         with embedded_model(threads=options.threads, state_dir=options.state_dir) as served:
-            yield _opened(settings, f"openai/{served.model}", served.api_base, FREE, journal, budget)
+            yield _opened(settings, f"openai/{served.model}", served.api_base, FREE, journal, budget, watch, say)
         return
-    yield _opened(settings, settings.model, settings.api_base, settings.price, journal, budget)
+    yield _opened(settings, settings.model, settings.api_base, settings.price, journal, budget, watch, say)
 
 
 def _opened(
@@ -157,6 +165,8 @@ def _opened(
     price: PriceSettings | None,
     journal: AnswerJournal | None,
     budget: Budget,
+    watch: Watch | None,
+    say: Callable[[str], None],
 ) -> OpenLm:
     from telefine_assets.lm.asking import LM, Wire
     from telefine_assets.lm.journal import JournalEngine
@@ -173,8 +183,9 @@ def _opened(
     # Two servers may serve different weights under one name; the embedded one
     # is known by its weights, and listens elsewhere every time.
     asked = digest_of(identity | {"api_base": settings.api_base or ""})
-    retrying = Retrying(settings.num_retries + 1, Gate(settings.calls_per_minute, budget), budget)
-    engine = JournalEngine(wire, asked, journal, budget, retrying)
+    notices = Notices(say, settings.model, budget.clock)
+    retrying = Retrying(settings.num_retries + 1, Gate(settings.calls_per_minute, budget), budget, notices)
+    engine = JournalEngine(wire, asked, journal, budget, retrying, watch)
     lm = LM(model, **common, engine=engine)
     return OpenLm(lm, _adapter(settings), identity, settings.calls_in_flight, engine, budget)
 

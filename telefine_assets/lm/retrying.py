@@ -7,6 +7,7 @@ A server's own word (``Retry-After``) goes before, and then holds for all thread
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,45 @@ DOWN = 3
 """After so many questions in a row that no retry helped, the model is taken to be down, and each is tried once."""
 LONGEST_HINT_SECONDS = 120.0
 """A longer ``Retry-After`` is cut to this: a wrong one must not stop a run for a day."""
+NOTICE_SECONDS = 30.0
+"""So long nothing more is said of a model that does not answer: many questions wait for it at once."""
+_ERRNO = re.compile(r"^.*\[Errno -?\d+\] ", re.DOTALL)
+_MOST_SAID = 200
+
+
+class Notices:
+    """Says that a model does not answer, at once and then now and then, and when it answers again."""
+
+    def __init__(self, say: Callable[[str], None], model: str, clock: Callable[[], float]) -> None:
+        """Say so of ``model`` with ``say``, which any thread may call, by ``clock`` (seconds)."""
+        self._say, self._model, self._clock = say, model, clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._down = False
+
+    def missed(self, error: Exception, again: int, of: int) -> None:
+        """An attempt failed, and number ``again`` of at most ``of`` further ones follows."""
+        with self._lock:
+            now = self._clock()
+            if self._down and now < self._next:
+                return
+            self._down, self._next = True, now + NOTICE_SECONDS
+        self._say(f"the model {self._model} does not answer ({_why(error)}); trying again, {again} of {of}")
+
+    def answered(self) -> None:
+        """An attempt brought an answer."""
+        if not self._down:
+            return
+        with self._lock:
+            before, self._down = self._down, False
+        if before:
+            self._say(f"the model {self._model} answers again")
+
+
+def _why(error: Exception) -> str:
+    """The innermost words of an error, in one line: ``connection refused``."""
+    said = _ERRNO.sub("", " ".join(str(error).split())) or type(error).__name__
+    return (said[:1].lower() + said[1:])[:_MOST_SAID]
 
 
 class Gate:
@@ -61,11 +101,12 @@ class Gate:
 class Retrying:
     """Calls of one model, each tried ``attempts`` times at most."""
 
-    def __init__(self, attempts: int, gate: Gate, budget: Budget) -> None:
-        """Wait by ``gate`` and not beyond the deadline of ``budget``."""
+    def __init__(self, attempts: int, gate: Gate, budget: Budget, notices: Notices) -> None:
+        """Wait by ``gate`` and not beyond the deadline of ``budget``; ``notices`` tell who looks on of the waiting."""
         self._attempts = attempts
         self._gate = gate
         self._budget = budget
+        self._notices = notices
         self._given_up = 0
 
     def call(self, ask: Callable[[], Any], seed: str, on_retry: Callable[[], None]) -> Any:
@@ -86,6 +127,7 @@ class Retrying:
             try:
                 answer = ask()
                 self._given_up = 0
+                self._notices.answered()
                 return answer
             except LMError as error:
                 if not is_retryable_lm_error(error):
@@ -93,6 +135,7 @@ class Retrying:
                 if attempt + 1 == attempts:
                     self._given_up += 1
                     raise
+                self._notices.missed(error, attempt + 1, attempts - 1)
                 hint = min(error.retry_after or 0.0, LONGEST_HINT_SECONDS)
             if hint:
                 self._gate.hold(hint)

@@ -70,14 +70,19 @@ def promote_day(
     promoted on it; what it once brought about stands, until somebody rolls it back.
     ``at`` is the time for the audit log; nothing in the record depends on it.
     The record names the attestation only if the gain is to be paid
-    (see ``ledger.champions``).
+    (see ``ledger.champions``). One that was issued again promotes what the revoked
+    one did not; where that one did promote, its promotion stands, and is what the
+    new one is paid for.
     """
     if verified is None:
         return _kept(program, day, promotions, "no attestation for this day: what served before goes on")
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise ProgramError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
-    if promotions.of(verified.uid) is None:
+    standing = [each for uid in (verified.uid, *claim.replaces) if (each := promotions.of(uid)) is not None]
+    if standing and standing[0].attestation != verified.uid:
+        return _taken_over(program, verified.uid, standing[0], promotions, hindrance)
+    if not standing:
         if hindrance is not None:
             return _kept(program, day, promotions, f"attestation {verified.uid} is {hindrance}")
         now, before = promotions.current(program), promotions.before(program, day)
@@ -99,6 +104,19 @@ def promote_day(
         )
         return {"outcome": "regained", "serves": promoted.version, "reason": reason, "attestation": None}
     return {"outcome": "promoted", "serves": promoted.version, "reason": promoted.reason, "attestation": verified.uid}
+
+
+def _taken_over(
+    program: str, uid: str, promoted: Champion, promotions: Promotions, hindrance: str | None
+) -> dict[str, Any]:
+    """The promotion by an attestation that was revoked since, under the one that replaces it."""
+    now = promotions.current(program)
+    reason = f"attestation {promoted.attestation} promoted it, which attestation {uid} replaces"
+    if hindrance is not None:
+        reason += f", and that one is {hindrance}"
+    paid_for = None if promoted.gain is None else uid
+    serves = promoted.version if now is None else now.version
+    return {"outcome": "promoted", "serves": serves, "reason": reason, "attestation": paid_for}
 
 
 def _kept(program: str, day: str, promotions: Promotions, reason: str) -> dict[str, Any]:

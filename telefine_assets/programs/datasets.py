@@ -79,7 +79,7 @@ def items_of(
         if trace.split == split and trace.cluster not in without:
             firsts.setdefault(trace.cluster, trace)
     chosen = sorted(firsts.values(), key=lambda each: _rank(each.cluster, split, seed, key))[:limit]
-    items = [_item(trace, types) for trace in chosen]
+    items = [item_of(trace, types) for trace in chosen]
     return items if judge is None else [replace(item, label={}, label_source=f"metric:{judge}") for item in items]
 
 
@@ -112,7 +112,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _item(trace: CleanedTrace, types: FieldTypes | None) -> Item:
+def item_of(trace: CleanedTrace, types: FieldTypes | None) -> Item:
+    """A cleaned trace as an item; ``types`` are those of the program's fields."""
     return Item(
         cluster=trace.cluster,
         content=trace.content,

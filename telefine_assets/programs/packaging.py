@@ -26,6 +26,9 @@ PACKAGE = Path(__file__).parents[1]
 DOCUMENT = "program.json"
 SERVE = "serve.py"
 ORIGIN = "origin.json"
+_SERVER = """It ran on a server of its own, whose address is not written here. Nothing is asked until it is named:
+
+    export TELEFINE_LM__API_BASE=http://127.0.0.1:8000/v1"""
 _TYPES = {str: "string", bool: "boolean", int: "long", float: "double"}
 
 
@@ -33,8 +36,12 @@ class PackageError(TelefineError):
     """A version cannot be written as a folder of its own."""
 
 
-def write_package(folder: Path, spec: ProgramSpec, version: Version) -> None:
+def write_package(folder: Path, spec: ProgramSpec, version: Version, own_server: bool) -> None:
     """Write the files of a version into ``folder``, an MLflow model among them.
+
+    ``own_server`` says that the deployment's language model stands at an address of its own
+    (``lm.api_base``): the folder then names it, or another, or asks nothing. The address may
+    hold a password, and is not written.
 
     Raises:
         ProgramError: when the version does not fit the program.
@@ -52,16 +59,16 @@ def write_package(folder: Path, spec: ProgramSpec, version: Version) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_model(folder, spec, content)
     (folder / DOCUMENT).write_bytes(version.document)
-    (folder / ORIGIN).write_bytes(canonical_json(_origin(spec, source)))
+    (folder / ORIGIN).write_bytes(canonical_json(_origin(spec, source, own_server)))
     if source.name != "__init__.py":
         (folder / "code").mkdir()
         shutil.copyfile(source, folder / "code" / source.name)
     for name in _files(content):
         shutil.copyfile(PACKAGE / name, folder / Path(name).name)
-    (folder / "README.md").write_text(_readme(spec, version.digest, content), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(spec, version.digest, content, own_server), encoding="utf-8")
 
 
-def replace_package(folder: Path, spec: ProgramSpec, version: Version) -> None:
+def replace_package(folder: Path, spec: ProgramSpec, version: Version, own_server: bool) -> None:
     """Write the files of a version as ``folder``, in the place of an empty folder or of another version.
 
     Raises:
@@ -72,14 +79,14 @@ def replace_package(folder: Path, spec: ProgramSpec, version: Version) -> None:
         raise PackageError(f"{folder}: holds something else than an exported program; choose another folder")
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.absolute().parent) as beside:
-        write_package(Path(beside) / "new", spec, version)
+        write_package(Path(beside) / "new", spec, version, own_server)
         if folder.exists():
             folder.rename(Path(beside) / "old")
         (Path(beside) / "new").rename(folder)
 
 
 def _files(content: dict[str, Any]) -> list[str]:
-    files = ["shipped/program.py", f"shipped/{SERVE}"]
+    files = ["shipped/program.py", f"shipped/{SERVE}", "traces/cleaning/annotations.py"]
     if content["lm"].get("adapter") == "plain":
         files.append("lm/plain_adapter.py")
     if content["strategy"].get("strategy") == KNN:
@@ -87,12 +94,12 @@ def _files(content: dict[str, Any]) -> list[str]:
     return files
 
 
-def _origin(spec: ProgramSpec, source: Path) -> dict[str, str | None]:
+def _origin(spec: ProgramSpec, source: Path, own_server: bool) -> dict[str, str | bool | None]:
     function = getattr(spec.build, "__qualname__", "")
     if not function.isidentifier():
         raise PackageError(f"{spec.name}: is made by {function or spec.build!r}, not by a function of a module")
     file = None if source.name == "__init__.py" else f"code/{source.name}"
-    return {"module": spec.build.__module__, "function": function, "file": file}
+    return {"module": spec.build.__module__, "function": function, "file": file, "own_server": own_server}
 
 
 def _write_model(folder: Path, spec: ProgramSpec, content: dict[str, Any]) -> None:
@@ -137,14 +144,15 @@ def _type_name(annotation: Any) -> str | None:
     return _TYPES.get(annotation)
 
 
-def _readme(spec: ProgramSpec, digest: str, content: dict[str, Any]) -> str:
+def _readme(spec: ProgramSpec, digest: str, content: dict[str, Any], own_server: bool) -> str:
     example = json.dumps(dict.fromkeys(spec.fields.inputs, "..."))
     demos = sum(len(part["demos"]) for part in content["state"].values())
     made = f"strategy {content['strategy'].get('strategy')}, {demos} demos, compiled for {content['lm']['model']}"
+    server = f"\n{_SERVER}\n" if own_server else ""
     return f"""# {spec.name} {digest[:12]}
 
 Version `{digest}`: {made}.
-
+{server}
 With DSPy alone (`pip install -r requirements.txt`):
 
     python program.py '{example}'

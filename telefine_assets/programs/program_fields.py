@@ -3,17 +3,19 @@
 A program with one predictor has that predictor's fields. One with several has
 its signature's, if it has a signature (``dspy.ReAct``); else its inputs are the
 parameters that its ``forward`` needs, and its outputs those of its last
-predictor. The settings may say otherwise.
+predictor; where expectations name those and others that predictors make, all
+that they name. The settings may say otherwise.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, get_type_hints
 
 from telefine_assets.errors import TelefineError
 from telefine_assets.settings import FieldsSettings
+from telefine_assets.settings_traces import CleaningSettings
 from telefine_assets.traces.fields import Fields
 
 # What a program thinks is nobody's label: ChainOfThought and ReAct add these outputs.
@@ -28,11 +30,11 @@ class ProgramError(TelefineError):
     """A program cannot be made or used as the settings say."""
 
 
-def fields_of(module: Any, said: FieldsSettings, setting: str) -> Fields:
+def fields_of(module: Any, said: FieldsSettings, setting: str, expected: Collection[str] = ()) -> Fields:
     """The fields of a ``dspy.Module``; what the settings say goes before what the code shows.
 
     An output that no predictor has may be one that ``forward`` works out, and
-    is taken at its word.
+    is taken at its word. ``expected`` are the outputs that expectations are configured for.
 
     Raises:
         ProgramError: naming ``setting`` (``programs.<name>.fields``), when the
@@ -41,7 +43,7 @@ def fields_of(module: Any, said: FieldsSettings, setting: str) -> Fields:
     signature = _own_signature(module)
     parameters = _parameters(module)
     inputs = said.inputs or tuple(signature.input_fields if signature else _needed(parameters))
-    outputs = said.outputs or _outputs(signature or module.predictors()[-1].signature)
+    outputs = said.outputs or (_outputs(signature) if signature else _made(module, {*expected}))
     _check(inputs, outputs, signature, parameters, setting)
     _check_names(module, (*inputs, *outputs), setting)
     return Fields(inputs, outputs, _types(module, signature, inputs, outputs))
@@ -74,6 +76,35 @@ _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 def _outputs(signature: Any) -> tuple[str, ...]:
     return tuple(name for name in signature.output_fields if name not in THOUGHTS)
+
+
+def _made(module: Any, expected: set[str]) -> tuple[str, ...]:
+    """The last predictor's outputs; or all that are expected, if those are among them and predictors make the rest."""
+    made = [_outputs(predictor.signature) for predictor in module.predictors()]
+    every = dict.fromkeys(name for outputs in made for name in outputs)
+    return tuple(name for name in every if name in expected) if {*made[-1]} < expected <= {*every} else made[-1]
+
+
+def require_cleaned(fields: Fields, cleaning: CleaningSettings, setting: str) -> None:
+    """Refuse settings of cleaning that name a field that the program does not have.
+
+    Raises:
+        ProgramError: naming ``setting`` (``programs.<name>``), the fields that there are, and the cure.
+    """
+    kind, _, name = cleaning.balance.by.partition(":") if cleaning.balance else ("", "", "")
+    known = {"label": fields.outputs, "field": fields.inputs}.get(kind)
+    if known is not None and name not in known:
+        raise ProgramError(
+            f"{setting}.cleaning.balance.by = '{kind}:{name}': the program has no such field; "
+            f"there are: {', '.join(known)}"
+        )
+    unknown = [output for output in cleaning.expectations if output not in fields.outputs]
+    if unknown:
+        raise ProgramError(
+            f"{setting}.cleaning.expectations: {', '.join(map(repr, unknown))} is no output field of the program; "
+            f"there are: {', '.join(fields.outputs)}. Name one of those, or all that the program returns in "
+            f"{setting}.fields.outputs, such as [{', '.join((*unknown, *fields.outputs))}]"
+        )
 
 
 def _check(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ALIAS = "champion"
 _TAG = "telefine.version"
+_OWNER = "telefine.deployment"
 # MLflow keeps 36 characters of a dataset's digest; the source has it whole.
 _DATASET_DIGEST = 32
 
@@ -49,13 +50,36 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The deployment whose experiments and versions they are."""
+
+    deployment: str
+    artifacts: str
+    """Where the files of an experiment go that is made here; where it is empty, MLflow's server knows where."""
+    own_server: bool
+    """Whether its language model stands at an address of its own."""
+
+    def require(self, tags: Mapping[str, str], what: str) -> None:
+        """Refuse what another deployment made.
+
+        Raises:
+            RegistryError: naming both.
+        """
+        if (other := tags.get(_OWNER, self.deployment)) != self.deployment:
+            raise RegistryError(
+                f"MLflow's {what} belongs to the deployment {other!r}, and this one is {self.deployment!r}. Call the "
+                "program otherwise in this deployment's settings (its traces may stay in the same experiment), or set "
+                f"mlflow.tracking_uri to an MLflow of its own; if {other!r} is given up, delete the tag {_OWNER} there"
+            )
+
+
+@dataclass(frozen=True)
 class Registry:
     """One program's versions in MLflow."""
 
     client: MlflowClient
     spec: ProgramSpec
-    artifacts: str
-    """Where the files of an experiment go that is made here."""
+    owner: Owner
 
     def number_of(self, digest: str) -> str | None:
         """MLflow's number of a version; None for one that is not registered."""
@@ -68,10 +92,12 @@ class Registry:
         the datasets of the run say what it was made from.
 
         Raises:
-            RegistryError: when MLflow refuses; no version is registered then.
+            RegistryError: when MLflow refuses, or the program there is another deployment's;
+                no version is registered then.
             PackageError: when the version cannot leave Telefine.
         """
         with _told():
+            _claim_model(self.client, self.spec.name, self.owner)
             found = self.number_of(version.digest)
             return found or self._registered(version, origin)
 
@@ -79,7 +105,7 @@ class Registry:
         client, name, facts = self.client, self.spec.name, _facts(version, origin)
         experiment = client.get_run(origin.run_id).info.experiment_id
         with TemporaryDirectory() as folder:
-            write_package(Path(folder), self.spec, version)
+            write_package(Path(folder), self.spec, version, self.owner.own_server)
             model = client.create_logged_model(
                 experiment, name=name, source_run_id=origin.run_id, params=facts, tags={_TAG: version.digest}
             )
@@ -88,7 +114,6 @@ class Registry:
         for key, value in origin.metrics.items():
             client.log_metric(origin.run_id, key, value, model_id=model.model_id)
         client.log_inputs(origin.run_id, [_dataset(name, side, facts) for side, facts in origin.datasets.items()])
-        _make_model(client, name)
         tags = {f"telefine.{key}": value for key, value in facts.items()}
         # The place, not models:/...: MLflow would look that up at the process's tracking URI.
         made = client.create_model_version(
@@ -110,7 +135,7 @@ class Registry:
         with _told():
             if self.number_of(version.digest) is not None:
                 return
-            experiment = experiment_id(self.client, f"telefine/{self.spec.name}", self.artifacts)
+            experiment = experiment_id(self.client, f"telefine/{self.spec.name}", self.owner)
             name = f"chosen {version.digest[:12]}"
             run_id = self.client.create_run(experiment, tags={"telefine.stage": "chosen"}, run_name=name).info.run_id
             status = "FAILED"
@@ -124,16 +149,17 @@ class Registry:
         """Move the alias ``champion`` to a registered version.
 
         Raises:
-            RegistryError: when it is not registered; the alias stays where it was.
+            RegistryError: see ``point_champion``.
         """
-        point_champion(self.client, self.spec.name, digest)
+        point_champion(self.client, self.spec.name, digest, self.owner)
 
 
-def point_champion(client: MlflowClient, program: str, digest: str) -> None:
+def point_champion(client: MlflowClient, program: str, digest: str, owner: Owner) -> None:
     """Move the alias ``champion`` of a program's model to a registered version.
 
     Raises:
-        RegistryError: when it is not registered, or MLflow cannot be reached.
+        RegistryError: when it is not registered, the model is another deployment's, or
+            MLflow cannot be reached; the alias stays where it was.
     """
     with _told():
         number = registered_number(client, program, digest)
@@ -143,6 +169,7 @@ def point_champion(client: MlflowClient, program: str, digest: str) -> None:
                 "Register it again with telefine programs promote, or go back to the version before it "
                 f"with telefine programs rollback --program {program} --reason REASON --by NAME"
             )
+        _claim_model(client, program, owner)
         client.set_registered_model_alias(program, ALIAS, number)
 
 
@@ -171,21 +198,26 @@ def registered_number(client: MlflowClient, program: str, digest: str) -> str | 
     return None
 
 
-def experiment_id(client: MlflowClient, name: str, artifacts: str) -> str:
-    """The id of an experiment for runs, made with its files below ``artifacts`` if it does not exist."""
+def experiment_id(client: MlflowClient, name: str, owner: Owner) -> str:
+    """The id of an experiment for a deployment's runs, made if it does not exist.
+
+    Raises:
+        RegistryError: when it is another deployment's.
+    """
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    try:
-        return str(client.create_experiment(name, artifact_location=f"{artifacts}/{name}"))
-    except MlflowException:
-        # Another run made it in the meantime.
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            raise
-        return str(found.experiment_id)
+    if found is None:
+        place = f"{owner.artifacts}/{name}" if owner.artifacts else None
+        try:
+            return str(client.create_experiment(name, artifact_location=place, tags={_OWNER: owner.deployment}))
+        except MlflowException:
+            # Another run made it in the meantime.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    owner.require(found.tags, f"experiment {name!r}")
+    return str(found.experiment_id)
 
 
 def _facts(version: Version, origin: Origin) -> dict[str, str]:
@@ -210,14 +242,19 @@ def _dataset(program: str, side: str, facts: Mapping[str, Any]) -> Any:
     return DatasetInput(dataset, [InputTag("mlflow.data.context", side)])
 
 
-def _make_model(client: MlflowClient, name: str) -> None:
+def _claim_model(client: MlflowClient, name: str, owner: Owner) -> None:
+    """Make the registered model the deployment's own, unless it is another's."""
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, tags={_OWNER: owner.deployment})
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+        tags = client.get_registered_model(name).tags
+        owner.require(tags, f"registered model {name!r}")
+        if _OWNER not in tags:
+            client.set_registered_model_tag(name, _OWNER, owner.deployment)
 
 
 @contextmanager

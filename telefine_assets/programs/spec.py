@@ -13,7 +13,7 @@ from typing import Any
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.programs.metrics import Metric, metric_named
 from telefine_assets.programs.program_fields import ProgramError as ProgramError
-from telefine_assets.programs.program_fields import fields_of
+from telefine_assets.programs.program_fields import fields_of, require_cleaned
 from telefine_assets.settings import ProgramSettings
 from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.fields import Fields
@@ -70,8 +70,8 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
 
     Raises:
         ProgramError: when the path does not lead to a function that returns a
-            ``dspy.Module`` with a predictor, its fields cannot be told, or the
-            report is to use one that it has not.
+            ``dspy.Module`` with a predictor, its fields cannot be told, or
+            cleaning or the report is to use one that it has not.
     """
     import dspy
 
@@ -85,7 +85,8 @@ def load_spec(name: str, settings: ProgramSettings) -> ProgramSpec:
     predictors = module.named_predictors()
     if not predictors:
         raise ProgramError(f"{setting} = {settings.module!r}: the program has no dspy.Predict to compile")
-    fields = fields_of(module, settings.fields, f"programs.{name}.fields")
+    fields = fields_of(module, settings.fields, f"programs.{name}.fields", settings.cleaning.expectations)
+    require_cleaned(fields, settings.cleaning, f"programs.{name}")
     _require_field(settings.deltaone.category, (*fields.inputs, *fields.outputs), f"programs.{name}.deltaone.category")
     _require_field(settings.deltaone.confidence, fields.outputs, f"programs.{name}.deltaone.confidence")
     return ProgramSpec(

@@ -3,12 +3,14 @@
 import random
 
 import pytest
+from dspy.utils.exceptions import LMError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telefine_assets.lm.budget import Budget
 from telefine_assets.lm.opening import open_lm
-from telefine_assets.lm.retrying import LONGEST_SECONDS, Gate, Retrying, pause
+from telefine_assets.lm.retrying import LONGEST_SECONDS, Gate, Notices, Retrying, pause
+from telefine_assets.settings_lm import LmSettings
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.lm.opened import ask
 
@@ -76,7 +78,7 @@ def test_what_the_server_asks_for_is_waited_but_not_a_day(knn, clock):
 def test_other_threads_hold_back_too(clock):
     budget = Budget(None, clock, clock.sleep)
     gate = Gate(None, budget)
-    limited = Retrying(1, gate, budget)
+    limited = Retrying(1, gate, budget, Notices(print, "a model", clock))
     limited.call(lambda: None, "", lambda: None)
     assert clock.now == 0
     gate.hold(5)
@@ -104,3 +106,31 @@ def test_a_model_that_is_down_is_not_tried_eight_times_for_every_question(knn, c
         with pytest.raises(Exception, match="always"):
             ask(lm, "the password")
         assert knn.calls == before + 8, "it was up again"
+
+
+def test_who_looks_on_is_told_at_once_that_the_model_is_down_then_now_and_then_and_when_it_is_back(knn, clock):
+    said = []
+    with open_lm(lm_settings(knn, num_retries=7), None, Budget(None, clock, clock.sleep), say=said.append) as lm:
+        assert ask(lm)
+        assert said == []
+        knn.always = (503, "20")
+        with pytest.raises(Exception, match="always"):
+            ask(lm, "the password")
+        assert len(clock.slept) == 7
+        assert 3 <= len(said) < 7, "not at every attempt"
+        assert said[0].startswith("the model openai/nearest-demos does not answer (")
+        assert said[0].endswith("); trying again, 1 of 7")
+        assert "\n" not in "".join(said)
+        knn.always = None
+        before = len(said)
+        assert ask(lm, "the parcel")
+        assert ask(lm, "the refund")
+        assert said[before:] == ["the model openai/nearest-demos answers again"]
+
+
+def test_a_connection_that_is_refused_is_called_so(clock):
+    said = []
+    gone = LmSettings(model="openai/gone", api_base="http://127.0.0.1:9/v1", num_retries=1)
+    with open_lm(gone, None, Budget(None, clock, clock.sleep), say=said.append) as lm, pytest.raises(LMError):
+        ask(lm)
+    assert said == ["the model openai/gone does not answer (connection refused); trying again, 1 of 1"]

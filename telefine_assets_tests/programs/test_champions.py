@@ -28,7 +28,7 @@ VERIFIED = make_example().verify()
 PROGRAM, DAY, VERSION = VERIFIED.claim.program, VERIFIED.claim.partition, VERIFIED.claim.candidate_version
 BASELINE = VERIFIED.claim.baseline_version
 DAY_AFTER = "2026-11-21"
-PAYOUT = PayoutSettings(pool="1000")
+PAYOUT = PayoutSettings(pool="1000", token_symbol="TOKEN")
 TOKEN = token_of(PAYOUT)
 
 

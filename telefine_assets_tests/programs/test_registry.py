@@ -3,11 +3,20 @@
 import json
 import shutil
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from telefine_assets.lm.opening import identity_of
-from telefine_assets.programs.registry import ALIAS, Origin, Registry, RegistryError, experiment_id, note_attestation
+from telefine_assets.programs.registry import (
+    ALIAS,
+    Origin,
+    Owner,
+    Registry,
+    RegistryError,
+    experiment_id,
+    note_attestation,
+)
 from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.programs.examples import tickets_spec
@@ -41,12 +50,14 @@ def registry(template, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     shutil.copytree(template, tmp_path / "mlflow")
     (database,) = (tmp_path / "mlflow").glob("*.db")
-    return Registry(MlflowClient(tracking_uri=f"sqlite:///{database}"), SPEC, str(tmp_path / "artifacts"))
+    return Registry(
+        MlflowClient(tracking_uri=f"sqlite:///{database}"), SPEC, Owner("production", str(tmp_path / "artifacts"), True)
+    )
 
 
 @pytest.fixture
 def run_id(registry):
-    experiment = experiment_id(registry.client, "telefine/tickets", registry.artifacts)
+    experiment = experiment_id(registry.client, "telefine/tickets", registry.owner)
     return registry.client.create_run(experiment).info.run_id
 
 
@@ -134,6 +145,32 @@ def test_the_alias_moves_to_registered_versions_only(registry, run_id):
     with pytest.raises(RegistryError, match=r"which serves.*telefine programs rollback --program tickets"):
         registry.point(V2.digest)
     assert registry.client.get_model_version_by_alias("tickets", ALIAS).tags["telefine.version"] == V1.digest
+
+
+def test_another_deployment_moves_no_alias_and_adds_neither_run_nor_version(registry, run_id):
+    registry.register(V1, origin(run_id))
+    registry.point(V1.digest)
+    trial = replace(registry, owner=replace(registry.owner, deployment="trial"))
+    deeds = (
+        lambda: trial.point(V1.digest),
+        lambda: trial.register(V2, origin(run_id)),
+        lambda: trial.ensure(V2),
+        lambda: experiment_id(trial.client, "telefine/tickets", trial.owner),
+    )
+    for deed in deeds:
+        with pytest.raises(RegistryError, match=r"deployment 'production', and this one is 'trial'.*program otherwise"):
+            deed()
+    assert registry.client.get_model_version_by_alias("tickets", ALIAS).tags["telefine.version"] == V1.digest
+    assert registry.number_of(V2.digest) is None
+    registry.register(V2, origin(run_id))
+    registry.point(V2.digest)
+
+
+def test_a_model_of_nobody_is_the_first_deployment_s_that_registers_there(registry, run_id):
+    registry.client.create_registered_model("tickets")
+    registry.register(V1, origin(run_id))
+    with pytest.raises(RegistryError, match="'trial'"):
+        replace(registry, owner=replace(registry.owner, deployment="trial")).point(V1.digest)
 
 
 def test_a_version_that_mlflow_lost_is_registered_again_when_it_is_chosen(registry, run_id):

@@ -126,6 +126,23 @@ def test_the_settings_can_say_which_fields_a_program_has(said, inputs, outputs):
     assert (fields.inputs, fields.outputs) == (inputs, outputs)
 
 
+def test_outputs_of_earlier_predictors_follow_from_expectations_where_these_name_all_of_the_last_ones():
+    def outputs(module, *expected, **more):
+        cleaning = {"expectations": dict.fromkeys(expected, "right")}
+        return tickets_spec(module=f"{HERE}:{module}", cleaning=cleaning, **more).fields.outputs
+
+    assert outputs("two_steps", "urgency", "summary", "team") == ("summary", "team", "urgency")
+    assert outputs("two_steps", "team") == outputs("two_steps", "urgency", "team") == ("team", "urgency")
+    assert outputs("two_steps", "team", fields={"outputs": ["team"]}) == ("team",)
+    for module, *expected in (
+        ("two_steps", "summary", "team"),
+        ("two_steps", "summary", "team", "urgency", "total"),
+        ("acting", "team", "urgent", "next_thought"),
+    ):
+        with pytest.raises(ProgramError, match="is no output field"):
+            outputs(module, *expected)
+
+
 @pytest.mark.parametrize(
     ("module", "said", "says"),
     [
@@ -191,6 +208,19 @@ def test_a_path_that_leads_to_no_program_is_refused_by_the_settings_name(module,
 def test_a_path_that_leads_to_no_metric_is_refused_by_the_settings_name(metric):
     with pytest.raises(TelefineError, match=r"programs\.tickets\.metric"):
         tickets_spec(metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("cleaning", "says"),
+    [
+        ({"expectations": {"tema": "right"}}, r"expectations: 'tema' is no output .*team\. .*fields\.outputs, such as"),
+        ({"balance": {"by": "label:ticket"}}, r"balance\.by = 'label:ticket': .* no such field; there are: team"),
+        ({"balance": {"by": "field:team"}}, r"balance\.by = 'field:team': .* no such field; there are: ticket"),
+    ],
+)
+def test_cleaning_by_a_field_that_the_program_has_not_is_refused(cleaning, says):
+    with pytest.raises(ProgramError, match=rf"^programs\.tickets\.cleaning\.{says}"):
+        tickets_spec(cleaning=cleaning)
 
 
 @pytest.mark.parametrize(("setting", "field"), [("category", "toam"), ("confidence", "ticket")])
