@@ -22,6 +22,7 @@ and its items have retired, so winning a gain back costs a look at fresh items.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -123,15 +124,15 @@ class Champions:
             return _added(connection, row, choice.by, at)
 
 
-def require_gain(connection: Connection, attestation: str) -> Champion:
-    """The promotion that an attestation brought about, if it is one to pay for.
+def require_gain(connection: Connection, attestation: str, replaces: Sequence[str] = ()) -> Champion:
+    """The promotion that an attestation, or one that it replaces, brought about, if it is one to pay for.
 
     Asked within the transaction that pays: a record of what was promoted may have been changed, this row cannot.
 
     Raises:
         LedgerError: it promoted nothing, or won back what was paid for before.
     """
-    found = _last(connection, select(champions).where(champions.c.attestation == attestation))
+    found = _last(connection, select(champions).where(champions.c.attestation.in_([attestation, *replaces])))
     if found is None:
         raise LedgerError(
             f"attestation {attestation} promoted nothing: something else served already, or champions was never "

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from telefine_assets.errors import TelefineError
-from telefine_assets.ledger import schema
 from telefine_assets.ledger.dialects import DIALECTS, Dialect
+from telefine_assets.ledger.errors import LedgerError as LedgerError
+from telefine_assets.ledger.versions import make_or_require
 from telefine_assets.settings_file import without_password
-
-
-class LedgerError(TelefineError):
-    """The ledger cannot do what was asked; nothing was written."""
 
 
 class Ledger:
     """A connection to the ledger. Threads and processes may share one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prepare: Callable[[Connection], object] = make_or_require) -> None:
         """Open ``url`` and make the tables if they are not there.
+
+        Args:
+            url: SQLite's or PostgreSQL's, as SQLAlchemy writes it.
+            prepare: what is done first, in a transaction that writes; others are for migrating.
 
         Raises:
             LedgerError: when there is no such kind of ledger, the database cannot
-                be opened, or the ledger was made by another Telefine.
+                be opened, or the ledger is of another Telefine.
         """
         place, self.dialect = _place_of(url)
         self.file = _file_of(place)
@@ -42,8 +42,8 @@ class Ledger:
         """For what could be had again: each statement commits by itself, and only a power cut can undo it."""
         event.listen(self._engine, "begin", partial(_begin, self.dialect))
         try:
-            with self._alone():
-                self._make_tables()
+            with self._alone(), self.writing() as connection:
+                prepare(connection)
         except (DBAPIError, OSError) as error:
             cause = " ".join(str(getattr(error, "orig", error)).split())
             raise LedgerError(f"the ledger {without_password(url)} cannot be opened: {cause}") from error
@@ -53,19 +53,6 @@ class Ledger:
         # Of two that give an empty SQLite file its write-ahead log at once, one fails at once: it does not wait.
         with FileLock(f"{self.file}.opening", poll_interval=0.01) if self.file else nullcontext():
             yield
-
-    def _make_tables(self) -> None:
-        with self.writing() as connection:
-            schema.metadata.create_all(connection)
-            # Rows are only added, so a newer Telefine's version stands beside the older one.
-            found = connection.scalar(select(func.max(schema.versions.c.version)))
-            if found is None:
-                connection.execute(insert(schema.versions).values(version=schema.SCHEMA_VERSION))
-            elif found != schema.SCHEMA_VERSION:
-                raise LedgerError(
-                    f"the ledger has schema {found}, this Telefine knows {schema.SCHEMA_VERSION}: "
-                    "use the Telefine that wrote it"
-                )
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -89,6 +76,16 @@ class Ledger:
         """Release the connections."""
         self._engine.dispose()
         self.unhurried.dispose()
+
+
+def is_made(url: str) -> bool:
+    """Whether there is a database to open, which opening a file would make; of a server's, only opening tells.
+
+    Raises:
+        LedgerError: when there is no such kind of ledger.
+    """
+    file = _file_of(_place_of(url)[0])
+    return file is None or file.exists()
 
 
 def _make_folder(folder: Path, url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -31,12 +31,14 @@ class Payouts:
         plan: str,
         token: Token,
         lines: Mapping[str, int],
+        replaces: Sequence[str] = (),
     ) -> int:
         """Record the payout of an attestation; returns its sequence number.
 
         ``lines`` maps a wallet, or ``escrow:<reason>``, to its amount. The same
         payout again returns the same number. What was promoted is asked of
-        the ledger itself, in the same transaction.
+        the ledger itself, in the same transaction; ``replaces`` are the revoked
+        attestations that this one was issued again for, whose promotion counts.
 
         Raises:
             LedgerError: when the lines do not sum to the pool, a line is not
@@ -59,7 +61,7 @@ class Payouts:
         with self._ledger.writing() as connection:
             row = _of(connection, attestation)
             if row is None:
-                _require_payable(connection, attestation, program, day)
+                _require_payable(connection, attestation, replaces, program, day)
                 row = _added(connection, wanted, lines)
             if row != {"seq": row["seq"], **wanted} or _lines(connection, attestation) != dict(lines):
                 raise LedgerError(f"attestation {attestation} was already paid by another plan ({row['plan']})")
@@ -90,12 +92,12 @@ class Payouts:
         return dict(totals)
 
 
-def _require_payable(connection: Connection, attestation: str, program: str, day: str) -> None:
+def _require_payable(connection: Connection, attestation: str, replaces: Sequence[str], program: str, day: str) -> None:
     of_day = select(payouts.c.attestation).where(payouts.c.program == program, payouts.c.day == day)
     paid = connection.scalar(of_day)
     if paid is not None:
         raise LedgerError(f"{program} {day} was already paid, by attestation {paid}; the gain of a day is paid once")
-    champion = require_gain(connection, attestation)
+    champion = require_gain(connection, attestation, replaces)
     if (champion.program, champion.day) != (program, day):
         raise LedgerError(f"attestation {attestation} promoted {champion.program} on {champion.day}, not {program}")
 

@@ -91,6 +91,16 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class LoggedAttestation:
+    """An attestation that goes into the log: of which program and day it is, and who signed it (EIP-55)."""
+
+    uid: str
+    program: str
+    day: str
+    signer: str
+
+
+@dataclass(frozen=True)
 class Token:
     """What amounts are counted in; those of two tokens are never added up."""
 

@@ -1,11 +1,13 @@
-"""The ledger's tables. Rows are added and never changed; the database itself refuses both changes."""
+"""The ledger's tables. Rows are added and never changed; the database itself refuses both changes.
+
+How a ledger of an older schema gets them: see ``ledger.migrations``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Column,
     Connection,
@@ -18,7 +20,12 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION = 6
+from telefine_assets.ledger import guards
+
+SCHEMA_VERSION = 7
+
+ERASABLE = "erasable"
+"""Of a table whose rows an erasure may remove: the column that names a row."""
 
 metadata = MetaData()
 
@@ -208,7 +215,15 @@ spool_traces = Table(
     Column("digest", String(64), nullable=False),
     Column("submitter", String(64), nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+)
+
+# What those traces say, as JSON text. It can be erased; see `erased`.
+spool_bodies = Table(
+    "spool_bodies",
+    metadata,
+    Column("identity", String(64), primary_key=True),
     Column("body", Text, nullable=False),
+    info={ERASABLE: "identity"},
 )
 
 # Up to which position a program's traces are done with: in MLflow, or put aside.
@@ -269,12 +284,13 @@ alert_attempts = Table(
     UniqueConstraint("key", "channel", "attempt", "event"),
 )
 
-# Every answer of a language model that compiling or evaluating asked for.
+# Every answer of a language model that compiling or evaluating asked for. It can be erased; see `erased`.
 answers = Table(
     "lm_answers",
     metadata,
     Column("request_key", String(64), primary_key=True),
     Column("response", Text, nullable=False),
+    info={ERASABLE: "request_key"},
 )
 
 # What a piece of work that asked language models came to; tried again, it has a further row.
@@ -294,35 +310,45 @@ lm_spending = Table(
     Column("took_ms", BigInteger, nullable=False),
 )
 
-_FUNCTION = """
-    CREATE OR REPLACE FUNCTION telefine_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation';
-    END $$
-"""
+
+# Whose words were erased, who did so, and why.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("contributor", String(42), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+# What each erasure took away, or was about to: a row of an erasable table by its key, a trace by its id, evidence by
+# its digest. It is written first, and only what stands here can be removed.
+erased = Table(
+    "erased",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("erasure", Integer, nullable=False),
+)
 
 
 @event.listens_for(metadata, "before_create")
-def _make_function(_metadata: MetaData, connection: Connection, tables: Sequence[Table], **_: object) -> None:
+def _make_functions(_metadata: MetaData, connection: Connection, tables: Sequence[Table], **_: object) -> None:
     # Only with a new table: replacing a function is for the role that owns it.
-    if tables and connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_FUNCTION)
+    if tables:
+        guards.guard(connection, guards.FUNCTIONS)
+
+
+def guards_of(table: Table) -> guards.Guards:
+    """What keeps the rows of a table as they are."""
+    key = table.info.get(ERASABLE)
+    return guards.erasable(table.name, key) if key else guards.append_only(table.name)
+
+
+def _guard(table: Table, connection: Connection, **_: object) -> None:
+    guards.guard(connection, guards_of(table))
 
 
 for _table in metadata.sorted_tables:
-    for _verb in ("UPDATE", "DELETE"):
-        event.listen(
-            _table,
-            "after_create",
-            DDL(
-                f"CREATE TRIGGER {_table.name}_no_{_verb.lower()} BEFORE {_verb} ON {_table.name} "
-                f"BEGIN SELECT RAISE(ABORT, '{_table.name} is append-only'); END"
-            ).execute_if(dialect="sqlite"),
-        )
-    event.listen(
-        _table,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER {_table.name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {_table.name} "
-            "EXECUTE FUNCTION telefine_append_only()"
-        ).execute_if(dialect="postgresql"),
-    )
+    event.listen(_table, "after_create", _guard)

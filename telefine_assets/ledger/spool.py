@@ -14,7 +14,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Table, func, insert, select
 
 from telefine_assets.ledger.connection import Ledger, LedgerError
-from telefine_assets.ledger.schema import spool_batches, spool_drains, spool_refused, spool_replayed, spool_traces
+from telefine_assets.ledger.schema import (
+    erased,
+    spool_batches,
+    spool_bodies,
+    spool_drains,
+    spool_refused,
+    spool_replayed,
+    spool_traces,
+)
 from telefine_assets.ledger.spool_records import (
     Delivery,
     Lag,
@@ -28,7 +36,10 @@ from telefine_assets.ledger.submissions import receive_in
 
 # SQLite takes some thousand values in a statement, PostgreSQL some more.
 _CHUNK = 500
-_TRACE = [spool_traces.c[name] for name in ("position", "identity", "submitter", "received_ms", "body")]
+_TRACE = [spool_traces.c[name] for name in ("position", "identity", "submitter", "received_ms")] + [spool_bodies.c.body]
+_WITH_BODIES = spool_traces.join(spool_bodies, spool_bodies.c.identity == spool_traces.c.identity)
+"""Traces whose text was not erased."""
+_ERASED = spool_traces.join(erased, (erased.c.kind == spool_bodies.name) & (erased.c.name == spool_traces.c.identity))
 _TAKEN_BEFORE = "another trace has this id already; give each trace an id of its own"
 
 
@@ -85,9 +96,9 @@ class Spool:
     def waiting(self, program: str, limit: int) -> list[SpooledTrace]:
         """The first ``limit`` traces of a program that wait, by position."""
         with self._ledger.reading() as connection:
-            beyond = select(*_TRACE).where(
-                spool_traces.c.program == program, spool_traces.c.position > _last(connection, spool_drains, program)
-            )
+            last = _last(connection, spool_drains, program)
+            beyond = select(*_TRACE).select_from(_WITH_BODIES)
+            beyond = beyond.where(spool_traces.c.program == program, spool_traces.c.position > last)
             return [_trace(row) for row in connection.execute(beyond.order_by(spool_traces.c.position).limit(limit))]
 
     def drained(self, program: str, upto: int, refused: Mapping[int, str], at_ms: int) -> None:
@@ -136,12 +147,15 @@ def _lag(connection: Connection, program: str) -> Lag:
     marked = connection.execute(newest).first()
     done, drained_ms = (-1, None) if marked is None else (marked.upto, marked.at_ms)
     last = _last(connection, spool_traces, program)
-    oldest = select(spool_traces.c.received_ms).where(
-        spool_traces.c.program == program, spool_traces.c.position == done + 1
-    )
+    beyond = (spool_traces.c.program == program, spool_traces.c.position > done)
+    oldest = select(spool_traces.c.received_ms).select_from(_WITH_BODIES).where(*beyond)
+    oldest = oldest.order_by(spool_traces.c.position).limit(1)
+    # Far fewer were ever erased than may wait.
+    gone = select(func.count()).select_from(_ERASED).where(*beyond)
+    waiting = last - done - int(connection.scalar(gone) or 0)
     aside = _aside(program, spool_refused.c.position).subquery()
     refused = connection.scalar(select(func.count()).select_from(aside))
-    return Lag(last + 1, last - done, connection.scalar(oldest), int(refused or 0), drained_ms)
+    return Lag(last + 1, waiting, connection.scalar(oldest), int(refused or 0), drained_ms)
 
 
 def _answered(connection: Connection, submitter: str, key: str, digest: str) -> list[Verdict] | None:
@@ -173,6 +187,7 @@ def _take_in(connection: Connection, delivery: Delivery, received_ms: int) -> li
             new.append(offer)
     if new:
         connection.execute(insert(spool_traces), list(_rows(connection, delivery, new, received_ms)))
+        connection.execute(insert(spool_bodies), [{"identity": each.identity, "body": each.body} for each in new])
     kept = [
         offer.submission
         for offer, outcome in zip(delivery.offers, outcomes, strict=True)
@@ -221,7 +236,6 @@ def _rows(
             "digest": offer.digest,
             "submitter": delivery.submitter,
             "received_ms": received_ms,
-            "body": offer.body,
         }
 
 
@@ -233,10 +247,10 @@ def _last(connection: Connection, table: Table, program: str) -> int:
 
 
 def _aside(program: str, *columns: Any) -> Select[Any]:
-    """Some columns of a program's traces that are put aside still."""
+    """Some columns of a program's traces that are put aside still, and whose text is there."""
     traces, refused, replayed = spool_traces.c, spool_refused.c, spool_replayed.c
     joined = spool_refused.join(
-        spool_traces, (traces.program == refused.program) & (traces.position == refused.position)
+        _WITH_BODIES, (traces.program == refused.program) & (traces.position == refused.position)
     ).join(
         spool_replayed, (replayed.program == refused.program) & (replayed.position == refused.position), isouter=True
     )

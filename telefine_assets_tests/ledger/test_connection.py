@@ -19,11 +19,12 @@ from telefine_assets_tests.ledger.stranger import Stranger
 from telefine_assets_tests.ledger.workers import take, workers
 
 TABLES = [table.name for table in schema.metadata.sorted_tables]
+ERASABLE = {table.name: key for table in schema.metadata.sorted_tables if (key := table.info.get(schema.ERASABLE))}
 SECRET = "geheim"
 
 
 def fill(ledger: Ledger) -> None:
-    """One row in every table."""
+    """One row in every table; nothing in it is recorded as erased."""
     with ledger.writing() as connection:
         for table in schema.metadata.sorted_tables:
             if table is not schema.versions:
@@ -58,6 +59,22 @@ def test_no_row_can_be_replaced_through_the_ledger(ledger, stranger, table):
     with pytest.raises(DatabaseError, match="append-only"), ledger.writing() as connection:
         connection.execute(replace)
     assert stranger.rows(table) == before
+
+
+@pytest.mark.parametrize("table", ERASABLE)
+def test_only_a_row_whose_erasure_is_recorded_can_be_removed_and_none_be_changed(ledger, stranger, table):
+    known = schema.metadata.tables[table]
+    with ledger.writing() as connection:
+        for name in "ab":
+            connection.execute(insert(known).values({column.name: name for column in known.columns}))
+        connection.execute(insert(schema.erased).values(kind=table, name="a", erasure=1))
+        connection.execute(insert(schema.erased).values(kind="trace", name="b", erasure=1))
+    with pytest.raises(DatabaseError, match=f"{table} is append-only but for what is recorded as erased"):
+        stranger.run(f"DELETE FROM {table}")
+    with pytest.raises(DatabaseError, match=f"{table} is append-only"):
+        stranger.run(f"UPDATE {table} SET {ERASABLE[table]} = 'c' WHERE {ERASABLE[table]} = 'a'")
+    stranger.run(f"DELETE FROM {table} WHERE {ERASABLE[table]} = 'a'")
+    assert stranger.rows(table) == [("b",) * len(known.columns)]
 
 
 def test_what_was_written_is_there_when_the_ledger_is_opened_again(ledger, url):
