@@ -23,12 +23,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from telefine_assets.settings_alerts import AlertsSettings as AlertsSettings
 from telefine_assets.settings_api import ApiSettings as ApiSettings
 from telefine_assets.settings_attribution import AttributionSettings as AttributionSettings
+from telefine_assets.settings_attribution import check_weighing
 from telefine_assets.settings_automation import AutomationSettings as AutomationSettings
 from telefine_assets.settings_automation import ScheduleSettings as ScheduleSettings
 from telefine_assets.settings_automation import SensorsSettings as SensorsSettings
@@ -37,7 +38,8 @@ from telefine_assets.settings_compile import CompileSettings as CompileSettings
 from telefine_assets.settings_compile import StrategySettings as StrategySettings
 from telefine_assets.settings_dagster import DagsterSettings as DagsterSettings
 from telefine_assets.settings_deltaone import DeltaOneSettings as DeltaOneSettings
-from telefine_assets.settings_file import ADDRESSES, UNFINISHED, read_values, without_password
+from telefine_assets.settings_environment import require_known
+from telefine_assets.settings_file import ADDRESSES, UNFINISHED, Document, read_document, without_password
 from telefine_assets.settings_file import SettingsError as SettingsError
 from telefine_assets.settings_file import config_path as config_path
 from telefine_assets.settings_group import Group as _Group
@@ -45,6 +47,9 @@ from telefine_assets.settings_group import ImportPath, Name, Percent, Wallet
 from telefine_assets.settings_improvement import ImprovementSettings as ImprovementSettings
 from telefine_assets.settings_lm import LmSettings as LmSettings
 from telefine_assets.settings_metrics import ExactMatch, MetricSettings
+from telefine_assets.settings_mlflow import MlflowSettings as MlflowSettings
+from telefine_assets.settings_mlflow import anchored_artifacts
+from telefine_assets.settings_observing import ObservingSettings as ObservingSettings
 from telefine_assets.settings_payout import PayoutSettings as PayoutSettings
 from telefine_assets.settings_retention import RetentionSettings as RetentionSettings
 from telefine_assets.settings_retention import check_retention
@@ -55,7 +60,7 @@ from telefine_assets.settings_traces import CleaningSettings, TracesSettings
 class PartitionSettings(_Group):
     """The days that exist. Every table is sliced by UTC day and by nothing else."""
 
-    start: date
+    start: date = Field(description="First day, UTC.")
     end: date | None = Field(None, description="Last day, included; open-ended when absent.")
     today: bool = Field(
         False, description="Whether the day that is not over is one too, so that its traces are used at once."
@@ -68,27 +73,16 @@ class PartitionSettings(_Group):
         return self
 
 
-class MlflowSettings(_Group):
-    """Where traces come from and where runs and versions are recorded."""
-
-    tracking_uri: str = ""
-    ui_url: str | None = Field(None, description="Base URL of the MLflow UI, for links.")
-    run_per: Literal["asset_partition", "dagster_run"] = "asset_partition"
-    trace_source: Literal["auto", "direct", "api"] = Field(
-        "auto", description="How traces are read: from the database itself, through MLflow's API, or what fits."
-    )
-
-
 class StoreSettings(_Group):
     """Tables, records and evidence, on any fsspec URI."""
 
-    uri: str = ""
+    uri: str = Field("", description="A folder or fsspec URI; the folder `store` in `home` when empty.")
 
 
 class LedgerSettings(_Group):
     """The append-only ledger, an SQLAlchemy URL."""
 
-    url: str = ""
+    url: str = Field("", description="SQLite or PostgreSQL; the file ledger.db in `home` when empty.")
 
     @field_validator("url")
     @classmethod
@@ -105,15 +99,17 @@ class LedgerSettings(_Group):
 class SignerSettings(_Group):
     """Who signs attestations. Key material is never in this file."""
 
-    kind: Literal["keystore", "environment", "command"] = "keystore"
-    keystore: Path | None = None
-    password_file: Path | None = None
+    kind: Literal["keystore", "environment", "command"] = Field("keystore", description="Where the key is.")
+    keystore: Path | None = Field(None, description="An encrypted key file, as Ethereum clients write it.")
+    password_file: Path | None = Field(None, description="The file that holds the keystore's password.")
     private_key: SecretStr | None = Field(None, description="Only from TELEFINE_SIGNER__PRIVATE_KEY.")
-    command: tuple[str, ...] = ()
+    command: tuple[str, ...] = Field((), description="A program and its arguments; it reads a digest and signs it.")
     address: str | None = Field(None, description="The command signer's address.")
-    chain_id: int = Field(1, ge=1)
-    eas_contract: str = Field("0xA1207F3BBa224E2c9c3c6D5aF63D0eb1582Ce587", pattern=r"^0x[0-9a-fA-F]{40}$")
-    eas_version: str = "0.26"
+    chain_id: int = Field(1, ge=1, description="The chain whose EAS contract the signature names.")
+    eas_contract: str = Field(
+        "0xA1207F3BBa224E2c9c3c6D5aF63D0eb1582Ce587", pattern=r"^0x[0-9a-fA-F]{40}$", description="That contract."
+    )
+    eas_version: str = Field("0.26", description="What that contract's version() returns.")
     required: int = Field(1, ge=1, le=100, description="How many attesters must sign before anything is paid.")
     attesters: tuple[Wallet, ...] = Field((), description="The only ones who count; empty: every key good in the log.")
 
@@ -128,8 +124,8 @@ class SplitSettings(_Group):
     """Shares of content clusters; the rest is train."""
 
     key: SecretStr = Field(description="Keys the hash that assigns clusters; never change it.")
-    validation_percent: Percent = 20
-    holdout_percent: Percent = 30
+    validation_percent: Percent = Field(20, description="What candidates are compared on.")
+    holdout_percent: Percent = Field(30, description="What DeltaOne is decided on; no compile sees it.")
 
     @model_validator(mode="after")
     def _room_for_train(self) -> SplitSettings:
@@ -150,9 +146,11 @@ class ProgramSettings(_Group):
 
     module: ImportPath = Field(description="'package.module:function' that returns the first version.")
     fields: FieldsSettings = FieldsSettings()
-    experiment: str
-    description: str = ""
-    owner: str = Field("team:telefine", pattern=r"^(team:[\w/-]+|[^@\s]+@[^@\s]+)$")
+    experiment: str = Field(description="The MLflow experiment that its traces are logged to.")
+    description: str = Field("", description="What it does; shown in Dagster.")
+    owner: str = Field(
+        "team:telefine", pattern=r"^(team:[\w/-]+|[^@\s]+@[^@\s]+)$", description="A team, or an e-mail address."
+    )
     metric: MetricSettings = ExactMatch()
     traces: TracesSettings = TracesSettings()
     cleaning: CleaningSettings = CleaningSettings()
@@ -164,6 +162,11 @@ class ProgramSettings(_Group):
     schedule: ScheduleSettings = ScheduleSettings()
     improvement: ImprovementSettings = ImprovementSettings()
     sensors: SensorsSettings = SensorsSettings()
+
+    @model_validator(mode="after")
+    def _can_be_weighed(self) -> ProgramSettings:
+        check_weighing(self.attribution, self.compile.max_validation)
+        return self
 
     @property
     def models_asked(self) -> dict[str, str]:
@@ -189,16 +192,20 @@ class _EnvironmentFirst(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then what the file and the profile say."""
+        if isinstance(env_settings, EnvSettingsSource):
+            # Else a group that is set whole would drop, or not, those of its keys that are set besides.
+            by_depth = sorted(env_settings.env_vars.items(), key=lambda each: each[0].count("__"))
+            env_settings.env_vars = dict(by_depth)
         return (env_settings, init_settings)
 
 
 class Settings(_EnvironmentFirst):
-    """A whole deployment. Made by :func:`load_settings`, never changed afterwards."""
+    """A whole deployment, read by ``load_settings`` and never changed afterwards."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="TELEFINE_", env_nested_delimiter="__")
 
-    deployment: str = Field("telefine", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
-    home: Path = Path(".telefine")
+    deployment: str = Field("telefine", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$", description="Its name, for ever.")
+    home: Path = Field(Path(".telefine"), description="Folder of what has no other place; relative to this file.")
     partitions: PartitionSettings
     mlflow: MlflowSettings = MlflowSettings()
     dagster: DagsterSettings = DagsterSettings()
@@ -211,8 +218,9 @@ class Settings(_EnvironmentFirst):
     automation: AutomationSettings = AutomationSettings()
     alerts: AlertsSettings = AlertsSettings()
     api: ApiSettings = ApiSettings()
+    observing: ObservingSettings = ObservingSettings()
     retention: RetentionSettings = RetentionSettings()
-    programs: dict[Name, ProgramSettings] = Field(min_length=1)
+    programs: dict[Name, ProgramSettings] = Field(min_length=1, description="Your programs by name.")
 
     @model_validator(mode="after")
     def _models_exist(self) -> Settings:
@@ -264,10 +272,13 @@ def load_settings(path: Path | None = None, profile: str | None = None, restorin
         restoring: whether it is for whoever finishes a restore; for all others an unfinished one is in the way.
 
     Raises:
-        SettingsError: one line per mistake: key, value, what is allowed; or a restore was cut off there.
+        SettingsError: one line per mistake: key, value, what is allowed; a variable of the environment that
+            nothing reads; or a restore was cut off there.
     """
     path = (path or config_path()).resolve()
-    values = read_values(path, profile or os.environ.get("TELEFINE_PROFILE"))
+    document = read_document(path)
+    values = document.of(profile or os.environ.get("TELEFINE_PROFILE"))
+    require_known(os.environ, Settings, document.everything())
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -298,7 +309,9 @@ def load_signer_settings(path: Path | None = None) -> SignerSettings:
         SettingsError: one line per mistake.
     """
     path = (path or config_path()).resolve()
-    values = read_values(path, os.environ.get("TELEFINE_PROFILE")) if path.is_file() else {}
+    document = read_document(path) if path.is_file() else Document(path.name, {}, {})
+    values = document.of(os.environ.get("TELEFINE_PROFILE") if path.is_file() else None)
+    require_known(os.environ, Settings, document.everything())
     try:
         signer = _SignerAlone(**{"signer": values["signer"]} if "signer" in values else {}).signer
     except ValidationError as error:
@@ -312,7 +325,7 @@ def explain(error: ValidationError, source: str) -> str:
     for mistake in error.errors(include_url=False):
         key = ".".join(str(part) for part in mistake["loc"] if part != "[key]") or "(whole file)"
         line = f"{source}: {key}"
-        secret = any(word in key for word in ("key", "password", "secret", "alerts.channels"))
+        secret = any(word in key for word in ("key", "password", "secret", "dsn", "alerts.channels"))
         if mistake["type"] == "missing":
             line += ": is required"
         elif mistake["type"] == "extra_forbidden":
@@ -339,9 +352,15 @@ def _anchored(settings: Settings, directory: Path) -> Settings:
             "lms": {name: _anchored_lm(lm, directory) for name, lm in settings.lms.items()},
             "store": StoreSettings(uri=store_uri if "://" in store_uri else str((directory / store_uri).resolve())),
             "ledger": LedgerSettings(url=_anchored_sqlite(ledger_url, directory)),
-            "mlflow": settings.mlflow.model_copy(update={"tracking_uri": _anchored_sqlite(tracking_uri, directory)}),
+            "mlflow": settings.mlflow.model_copy(
+                update={
+                    "tracking_uri": _anchored_sqlite(tracking_uri, directory),
+                    "artifacts": anchored_artifacts(settings.mlflow.artifacts, tracking_uri, home, directory),
+                }
+            ),
             "signer": settings.signer.model_copy(update=_anchored_key(settings.signer, directory)),
             "chain": settings.chain.model_copy(update=_anchored_key(settings.chain, directory)),
+            "observing": settings.observing.anchored(directory),
         }
     )
 

@@ -153,6 +153,9 @@ class AutomationSettings(Group):
     run_timeout_minutes: int | None = Field(
         None, ge=1, le=100_000, description="Dagster ends a run that lasts longer; none does when absent."
     )
+    silent_worker_seconds: int = Field(
+        60, ge=1, le=86_400, description="On Celery: a run is lost when no worker says for so long that it works at it."
+    )
     standing_failures: StandingFailuresSettings = StandingFailuresSettings()
 
     @property

@@ -13,8 +13,8 @@ class ChainSettings(Group):
     """Who sends transactions, through which node, and where each program's distributor is."""
 
     rpc_url: SecretStr | None = Field(None, description="Only from TELEFINE_CHAIN__RPC_URL: it may hold an API key.")
-    keystore: Path | None = None
-    password_file: Path | None = None
+    keystore: Path | None = Field(None, description="The sender's encrypted key file; it needs ether for gas, no more.")
+    password_file: Path | None = Field(None, description="The file that holds its password.")
     distributors: dict[Name, Wallet] = Field({}, description="The contract to claim from, of each program its own.")
     max_cost: IntegerString = Field("50000000000000000", description="No transaction may cost more, in wei.")
 

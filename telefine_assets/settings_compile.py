@@ -26,14 +26,14 @@ class StrategySettings(Group):
 
     bootstraps: ClassVar[bool] = False
     """Whether it takes demos from a teacher's answers (``Task.teacher``)."""
-    strategy: str
+    strategy: str = Field(description="The strategy's name.")
 
 
 class LabeledFewShotSettings(StrategySettings):
     """Demos as they are labelled."""
 
     strategy: Literal["labeled_few_shot"] = "labeled_few_shot"
-    max_labeled_demos: int = Field(8, ge=1, le=64)
+    max_labeled_demos: int = Field(8, ge=1, le=64, description="Demos in a prompt.")
 
 
 class _Taught(StrategySettings):
@@ -46,7 +46,7 @@ class _Taught(StrategySettings):
 
 class _Bootstrapping(_Taught):
     bootstraps = True
-    max_bootstrapped_demos: int = Field(4, ge=1, le=64)
+    max_bootstrapped_demos: int = Field(4, ge=1, le=64, description="Most demos that the program answered itself.")
     max_labeled_demos: int = Field(8, ge=0, le=64, description="Most demos in all; bootstrapped ones come first.")
     max_rounds: int = Field(1, ge=1, le=5, description="Attempts at each training item.")
     bootstrap_threshold_ppm: int = Field(
@@ -75,7 +75,9 @@ class KnnFewShotSettings(_Taught):
     k: int = Field(4, ge=1, le=64, description="Demos in a prompt.")
     max_pool: int = Field(200, ge=1, le=2_000, description="Demos to choose from.")
     max_bootstrapped_demos: int = Field(0, ge=0, le=500, description="How many of the pool are bootstrapped.")
-    bootstrap_threshold_ppm: int = Field(PPM, ge=1, le=PPM)
+    bootstrap_threshold_ppm: int = Field(
+        PPM, ge=1, le=PPM, description="The score from which an answer may become a demo."
+    )
 
 
 class _Instructing(_Taught):
@@ -88,10 +90,10 @@ class MiproV2Settings(_Instructing):
     bootstraps = True
     strategy: Literal["mipro_v2"] = "mipro_v2"
     instructions: int = Field(6, ge=3, le=32, description="Instructions, and sets of demos, to choose among.")
-    trials: int = Field(12, ge=1, le=200)
+    trials: int = Field(12, ge=1, le=200, description="Combinations that are tried.")
     minibatch: int = Field(35, ge=1, le=1_000, description="Validation items in a trial.")
-    max_bootstrapped_demos: int = Field(4, ge=0, le=64)
-    max_labeled_demos: int = Field(4, ge=0, le=64)
+    max_bootstrapped_demos: int = Field(4, ge=0, le=64, description="Most demos that the program answered itself.")
+    max_labeled_demos: int = Field(4, ge=0, le=64, description="Most demos as they are labelled.")
 
 
 class CoproSettings(_Instructing):
@@ -107,10 +109,10 @@ class SimbaSettings(_Instructing):
     """Demos and rules learnt where answers differ most between tries."""
 
     strategy: Literal["simba"] = "simba"
-    steps: int = Field(6, ge=1, le=32)
+    steps: int = Field(6, ge=1, le=32, description="Rounds of learning.")
     tries: int = Field(4, ge=2, le=16, description="Tries at each item of a step, and programs that come of it.")
     batch: int = Field(24, ge=2, le=256, description="Training items in a step.")
-    max_demos: int = Field(4, ge=0, le=64)
+    max_demos: int = Field(4, ge=0, le=64, description="Most demos in a prompt.")
     max_scored: int = Field(100, ge=2, le=1_000, description="Training items learnt from and chosen by.")
 
 
@@ -219,7 +221,7 @@ demos chosen by search (hundreds), ``heavy`` instructions too (thousands; wants 
 class RacingSettings(Group):
     """Whether contenders that can hardly win any more are asked all validation items."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="False asks every contender everything.")
     first_items: int = Field(16, ge=2, description="Items of the first round; after it there are more for fewer.")
 
 
@@ -234,18 +236,20 @@ class IncrementalSettings(Group):
 class CompileSettings(Group):
     """When and how a candidate is made. Either ``preset`` or ``strategies`` says what competes, never both."""
 
-    lookback_days: int = Field(30, ge=1, le=3650)
-    min_train: int = Field(20, ge=1)
-    min_validation: int = Field(20, ge=1)
-    max_train: int = Field(500, ge=1)
-    max_validation: int = Field(300, ge=1)
+    lookback_days: int = Field(30, ge=1, le=3650, description="The window: so many days, the compile's own included.")
+    min_train: int = Field(20, ge=1, description="With fewer train items in the window nothing is compiled.")
+    min_validation: int = Field(20, ge=1, description="With fewer validation items nothing is compiled.")
+    max_train: int = Field(500, ge=1, description="Most train items; which ones, a keyed hash says.")
+    max_validation: int = Field(300, ge=1, description="Most validation items.")
     budget: BudgetSettings = BudgetSettings()
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="Of everything that is drawn at random.")
     teacher_program: Name | None = Field(
         None, description="Another program of this deployment: what serves of it bootstraps demos."
     )
     preset: Literal["light", "medium", "heavy"] | None = Field(None, description="A set of strategies by name.")
-    strategies: Annotated[tuple[AnyStrategy, ...], AfterValidator(_not_empty)] | None = None
+    strategies: Annotated[tuple[AnyStrategy, ...], AfterValidator(_not_empty)] | None = Field(
+        None, description="What competes, each with its own keys."
+    )
 
     racing: RacingSettings = RacingSettings()
     noise_percent: int = Field(

@@ -20,7 +20,7 @@ class GuardrailSettings(Group):
 
     metric: MetricSettings | None = Field(None, description="Another metric; its scores are in parts per million.")
     measure: Measure | None = Field(None, description="Or what is measured anyway; may be the guardrail's name.")
-    statistic: Literal["mean", "p95"] = "mean"
+    statistic: Literal["mean", "p95"] = Field("mean", description="What is bounded: the mean, or the 95th percentile.")
     at_least: int | None = Field(None, ge=0, description="Least allowed value of the candidate.")
     at_most: int | None = Field(None, ge=0, description="Greatest allowed value of the candidate.")
     max_worse: int | None = Field(None, ge=0, description="By how much it may be worse than the baseline.")
@@ -39,13 +39,17 @@ class GuardrailSettings(Group):
 class DeltaOneSettings(Group):
     """The rule of the claim."""
 
-    threshold_ppm: int = Field(10_000, ge=1, le=1_000_000)
-    alpha: str = Field("0.05", pattern=r"^0\.[0-9]{1,6}$")
-    min_items: int = Field(100, ge=1)
-    max_items: int = Field(2_000, ge=1)
-    max_unresolved_ppm: int = Field(10_000, ge=0, le=1_000_000)
-    seed: int = Field(0, ge=0)
-    permutations: int = Field(10_000, ge=100, le=10_000_000)
+    threshold_ppm: int = Field(10_000, ge=1, le=1_000_000, description="Least gain, in parts per million.")
+    alpha: str = Field("0.05", pattern=r"^0\.[0-9]{1,6}$", description="Chance of a false claim that all looks share.")
+    min_items: int = Field(100, ge=1, description="With fewer held-out items nothing is looked at.")
+    max_items: int = Field(
+        2_000, ge=1, description="Most held-out items of a look; more are chosen from by a keyed hash."
+    )
+    max_unresolved_ppm: int = Field(
+        10_000, ge=0, le=1_000_000, description="Largest share of items that got no answer or no score."
+    )
+    seed: int = Field(0, ge=0, description="Of the sign-flip test.")
+    permutations: int = Field(10_000, ge=100, le=10_000_000, description="Fewest random sign flips.")
     planned_discordance_ppm: int = Field(
         200_000, ge=1, le=1_000_000, description="Share of items on which two programs are expected to differ."
     )

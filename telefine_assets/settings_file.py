@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from telefine_assets.errors import TelefineError
+from telefine_assets.strict_yaml import RepeatedKey, load_yaml
 
 UNFINISHED = "restoring"
 """The file in a home that says which backup is being restored there; until it is done, nothing else may work there."""
@@ -32,32 +35,59 @@ def config_path() -> Path:
     return Path(os.environ.get("TELEFINE_CONFIG", "telefine.yaml")).resolve()
 
 
-def read_values(path: Path, profile: str | None) -> dict[str, Any]:
-    """The settings of a file, with those of the named profile laid over them.
+@dataclass(frozen=True)
+class Document:
+    """What a settings file says.
+
+    Attributes:
+        source: the file's name.
+        values: what stands outside of profiles.
+        profiles: what each profile lays over it.
+    """
+
+    source: str
+    values: Mapping[str, Any]
+    profiles: Mapping[str, dict[str, Any]]
+
+    def of(self, profile: str | None) -> dict[str, Any]:
+        """The settings, with those of the named profile laid over them.
+
+        Raises:
+            SettingsError: there is no such profile, or a name that settings cannot have.
+        """
+        if profile and profile not in self.profiles:
+            known = ", ".join(sorted(self.profiles)) or "none"
+            raise SettingsError(f"{self.source}: profile = {profile!r}: not in 'profiles' (there are: {known})")
+        chosen = merged(self.values, self.profiles[profile] if profile else {})
+        # pydantic-settings would take a leading underscore for an option of its own.
+        if odd := [key for key in chosen if not isinstance(key, str) or key.startswith("_")]:
+            raise SettingsError(f"{self.source}: {odd[0]}: is not a setting (see `telefine config schema`)")
+        return chosen
+
+    def everything(self) -> dict[str, Any]:
+        """The settings with all profiles laid over them."""
+        return reduce(merged, self.profiles.values(), dict(self.values))
+
+
+def read_document(path: Path) -> Document:
+    """What a settings file says.
 
     Raises:
-        SettingsError: when the file cannot be read, holds a secret, or has no such profile.
+        SettingsError: when the file cannot be read, or holds a secret.
     """
     values = _read_yaml(path)
     profiles = _profiles(values.pop("profiles", None), path.name)
     _refuse_secrets(values, path.name)
     for name, group in profiles.items():
         _refuse_secrets(group, f"{path.name}: profiles.{name}")
-    if profile and profile not in profiles:
-        known = ", ".join(sorted(profiles)) or "none"
-        raise SettingsError(f"{path.name}: profile = {profile!r}: not in 'profiles' (there are: {known})")
-    merged = _merged(values, profiles[profile]) if profile else values
-    # pydantic-settings would take a leading underscore for an option of its own.
-    if odd := [key for key in merged if not isinstance(key, str) or key.startswith("_")]:
-        raise SettingsError(f"{path.name}: {odd[0]}: is not a setting (see `telefine config schema`)")
-    return merged
+    return Document(path.name, values, profiles)
 
 
 def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
     """Keys come from the environment, where neither a repository nor a backup keeps them."""
     more = values.get("lms")
     models = {f"lms.{name}": group for name, group in more.items()} if isinstance(more, dict) else {}
-    ours = {"signer": "private_key", "chain": "rpc_url"}
+    ours = {"signer": "private_key", "chain": "rpc_url", "observing": "sentry_dsn"}
     for group, found in {**{each: values.get(each) for each in ("lm", *ours)}, **models}.items():
         name = ours.get(group, "api_key")
         if isinstance(found, dict) and name in found:
@@ -100,11 +130,13 @@ def without_password(address: str) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(
             f"{path}: no such settings file; set TELEFINE_CONFIG or start where telefine.yaml is"
         ) from None
+    except RepeatedKey as error:
+        raise SettingsError(f"{path.name}: {error}") from None
     except yaml.YAMLError as error:
         raise SettingsError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError:
@@ -127,9 +159,10 @@ def _profiles(values: Any, source: str) -> dict[str, dict[str, Any]]:
     return profiles
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with others laid over them, key by key."""
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
-        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return result

@@ -18,7 +18,7 @@ Dollars = Annotated[
 class EmbeddedSettings(Group):
     """The embedded model's server (only with ``lm.model: embedded``)."""
 
-    threads: int = Field(2, ge=1, le=64)
+    threads: int = Field(2, ge=1, le=64, description="Of its server; no more than there are idle cores.")
     state_dir: Path | None = Field(None, description="Shared by all processes of this machine.")
 
 
@@ -33,12 +33,20 @@ class LmSettings(Group):
     """A language model that programs run on, or that helps to compile them."""
 
     model: str = Field("embedded", description="'embedded', or a DSPy model string such as openai/gpt-4o-mini.")
-    api_base: str | None = None
-    api_key: SecretStr | None = None
-    adapter: Literal["chat", "json", "plain"] = "chat"
-    temperature: float = Field(0.0, ge=0, le=2)
-    max_tokens: int = Field(512, ge=1)
-    calls_in_flight: int = Field(4, ge=1, le=256)
+    api_base: str | None = Field(
+        None, description="Address of an OpenAI-compatible server; the model's own when absent."
+    )
+    api_key: SecretStr | None = Field(
+        None, description="Only from TELEFINE_LM__API_KEY or TELEFINE_LMS__<NAME>__API_KEY."
+    )
+    adapter: Literal["chat", "json", "plain"] = Field(
+        "chat", description="DSPy's layout of prompts: chat or json for instruct models, plain for base models."
+    )
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="0 gives the same answer each time, as far as the model does."
+    )
+    max_tokens: int = Field(512, ge=1, description="Longest answer.")
+    calls_in_flight: int = Field(4, ge=1, le=256, description="Questions that one process asks at once.")
     runs_at_once: int = Field(1, ge=1, le=64, description="Compiles and evaluations that ask it at once; others wait.")
     calls_per_minute: int | None = Field(None, ge=1, description="Most calls that a process makes in a minute.")
     num_retries: int = Field(8, ge=0, le=50, description="Of transient faults only: 408, 429, 5xx, cut connections.")

@@ -33,7 +33,7 @@ Direction = Literal["higher", "lower"]
 class _Metric(Group):
     """What all metrics share."""
 
-    name: str
+    name: str = Field(description="The metric's name.")
 
     @property
     def label(self) -> str:
@@ -76,7 +76,7 @@ class ExactMatch(_Comparing):
 
     name: Literal["exact_match"] = "exact_match"
     fields: OutputNames = None
-    case_sensitive: bool = False
+    case_sensitive: bool = Field(False, description="Whether case counts.")
 
 
 class F1(_Comparing):
@@ -91,7 +91,7 @@ class Contains(_Comparing):
 
     name: Literal["contains"] = "contains"
     fields: OutputNames = None
-    case_sensitive: bool = False
+    case_sensitive: bool = Field(False, description="Whether case counts.")
 
 
 class Numeric(_Comparing):
@@ -99,7 +99,7 @@ class Numeric(_Comparing):
 
     name: Literal["numeric"] = "numeric"
     field: str | None = Field(None, description="The output that holds the number; may be absent if there is one.")
-    absolute: Tolerance = "0"
+    absolute: Tolerance = Field("0", description="In the number's own unit.")
     relative: Tolerance = Field("0", description="Share of the label's size.")
 
 
@@ -112,7 +112,7 @@ class JsonMatch(_Comparing):
         "exact", description="Equal; everything expected is there; or the share of values that agree."
     )
     ordered: bool = Field(True, description="Whether the order of lists counts.")
-    case_sensitive: bool = False
+    case_sensitive: bool = Field(False, description="Whether case counts.")
 
 
 class LmJudge(_Judging):
@@ -122,7 +122,7 @@ class LmJudge(_Judging):
     instructions: str = Field(min_length=1, max_length=10_000, description="What makes an answer right.")
     lm: Name | None = Field(None, description="A name in `lms`; the program's own model when absent.")
     fields: OutputNames = None
-    scale: Literal["yes_no", "one_to_five"] = "yes_no"
+    scale: Literal["yes_no", "one_to_five"] = Field("yes_no", description="What the judge may answer.")
     reasons: bool = Field(True, description="Ask for the reason first: better verdicts, and feedback for GEPA.")
     temperature: float = Field(0.0, ge=0, le=2, description="For models that take no other than their own.")
 

@@ -16,9 +16,9 @@ SourceType = Literal["HUMAN", "LLM_JUDGE", "CODE"]
 class OutcomeFilter(Group):
     """Only traces with a valid feedback of this name in this range."""
 
-    feedback: str
-    at_least: float | None = None
-    at_most: float | None = None
+    feedback: str = Field(description="Name of the MLflow feedback.")
+    at_least: float | None = Field(None, description="Least value.")
+    at_most: float | None = Field(None, description="Greatest value.")
 
     @model_validator(mode="after")
     def _bounded(self) -> OutcomeFilter:
@@ -32,8 +32,10 @@ class OutcomeFilter(Group):
 class TraceFilters(Group):
     """Which traces are loaded at all. Everything that is named must hold."""
 
-    statuses: tuple[Literal["OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"], ...] = ()
-    tags: dict[str, str] = Field(default_factory=dict)
+    statuses: tuple[Literal["OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"], ...] = Field(
+        (), description="MLflow's status; any when empty."
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags with exactly these values.")
     versions: tuple[str, ...] = Field((), description="Program versions; see version_key.")
     outcome: OutcomeFilter | None = None
 
@@ -61,22 +63,28 @@ class OutcomeSettings(Group):
     (one of ``categories``, each with its number).
     """
 
-    feedback: str
-    kind: Literal["number", "boolean", "pass_fail", "stars", "category"] = "number"
-    low: Finite = 0.0
-    high: Finite = 1.0
+    feedback: str = Field(description="Name of the MLflow feedback.")
+    kind: Literal["number", "boolean", "pass_fail", "stars", "category"] = Field(
+        "number", description="What a value may be."
+    )
+    low: Finite = Field(0.0, description="One end of the range.")
+    high: Finite = Field(1.0, description="The other end.")
     direction: Literal["higher", "lower"] = Field("higher", description="Which end of the range is the good one.")
-    categories: dict[str, Finite] = Field(default_factory=dict)
+    categories: dict[str, Finite] = Field(default_factory=dict, description="Each category's number (kind: category).")
     sources: tuple[SourceType, ...] = Field((), description="Who may say it; anyone when empty.")
     raters: Literal["mean", "median", "lowest", "highest", "latest", "majority"] = Field(
         "mean", description="How several raters of one trace are combined."
     )
-    weight: int = Field(1, ge=1, le=1_000_000)
-    missing: Literal["unscored", "drop", "impute"] = "unscored"
+    weight: int = Field(1, ge=1, le=1_000_000, description="Of this feedback beside the others.")
+    missing: Literal["unscored", "drop", "impute"] = Field(
+        "unscored", description="What becomes of a trace without it: no score, dropped, or the value of `impute`."
+    )
     impute: Finite | Literal["mean", "median"] | None = Field(
         None, description="A value on the feedback's own scale, or the day's mean or median."
     )
-    out_of_range: Literal["ignore", "clip", "drop"] = "ignore"
+    out_of_range: Literal["ignore", "clip", "drop"] = Field(
+        "ignore", description="What becomes of a value outside of low and high; drop drops the trace."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -105,25 +113,26 @@ class AuditSettings(Group):
 
     rater: str = Field(description="The source id under which the rater's expectations are logged.")
     source_type: SourceType = Field("HUMAN", description="The rater's expectations must come with this type too.")
-    min_checked: int = Field(4, ge=1)
-    max_wrong_percent: int = Field(34, ge=0, le=99)
+    min_checked: int = Field(4, ge=1, description="With fewer checked labels nobody is judged.")
+    max_wrong_percent: int = Field(
+        34, ge=0, le=99, description="Beyond this share of wrong labels one is not learnt from."
+    )
     lookback_days: int = Field(30, ge=1, le=3650, description="Days of which findings are added up, the day included.")
 
 
 class OutlierSettings(Group):
     """What is far from a day's other traces. Nothing is judged on fewer than ``min_traces``."""
 
-    method: Literal["off", "mad", "isolation_forest"] = "mad"
-    action: Literal["flag", "drop"] = "flag"
-    features: tuple[Literal["latency", "tokens", "input_length", "output_length"], ...] = (
-        "latency",
-        "tokens",
-        "input_length",
-        "output_length",
+    method: Literal["off", "mad", "isolation_forest"] = Field(
+        "mad", description="Distance from the median in median absolute deviations, or an isolation forest."
+    )
+    action: Literal["flag", "drop"] = Field("flag", description="What becomes of an outlier.")
+    features: tuple[Literal["latency", "tokens", "input_length", "output_length"], ...] = Field(
+        ("latency", "tokens", "input_length", "output_length"), description="What is looked at."
     )
     threshold: float = Field(8.0, gt=0, description="Robust z-score (0.6745 (x - median) / MAD) from which one is far.")
     contamination: float = Field(0.01, gt=0, le=0.5, description="Isolation forest: the share taken for anomalous.")
-    min_traces: int = Field(50, ge=2)
+    min_traces: int = Field(50, ge=2, description="A day with fewer is not judged.")
     max_disagreement: Share | None = Field(None, description="Largest spread between raters of one trace, 0 to 1.")
     max_output_share: Share | None = Field(
         None, description="Free-text outputs: the largest share of a day's traces that one answer may have."
@@ -133,7 +142,7 @@ class OutlierSettings(Group):
 class NearDuplicateSettings(Group):
     """Inputs that say nearly the same belong to one content cluster."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="False joins equal inputs alone.")
     similarity_percent: int = Field(85, ge=60, le=100, description="Jaccard similarity of the inputs' shingles.")
     lookback_days: int = Field(365, ge=0, le=3650, description="How far back earlier inputs are remembered.")
 
@@ -145,7 +154,9 @@ class BalanceSettings(Group):
         pattern=r"^(label|field|tag):.+$|^version$", description="label:NAME, field:NAME, tag:NAME, version."
     )
     max_per_day: int | None = Field(None, ge=1, description="The most that any category may have on a day.")
-    caps: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    caps: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="The same for single categories; goes before max_per_day."
+    )
     weights: dict[str, Share] = Field(
         default_factory=dict, description="Factors on the quality of a category's traces."
     )
@@ -154,8 +165,10 @@ class BalanceSettings(Group):
 class CleaningSettings(Group):
     """What a trace must have to be used."""
 
-    statuses: tuple[Literal["OK", "ERROR"], ...] = Field(("OK",), min_length=1)
-    outcomes: tuple[OutcomeSettings, ...] = ()
+    statuses: tuple[Literal["OK", "ERROR"], ...] = Field(
+        ("OK",), min_length=1, description="Statuses that may be used."
+    )
+    outcomes: tuple[OutcomeSettings, ...] = Field((), description="Feedbacks that say how a trace turned out.")
     normalise: Literal["range", "rank", "zscore"] = Field(
         "range", description="How values of different feedbacks come to one scale from 0 to 1."
     )
@@ -171,8 +184,8 @@ class CleaningSettings(Group):
     outliers: OutlierSettings = OutlierSettings()
     near_duplicates: NearDuplicateSettings = NearDuplicateSettings()
     balance: BalanceSettings | None = None
-    max_input_characters: int = Field(20_000, ge=1)
-    contributor_tag: str = "telefine.contributor"
+    max_input_characters: int = Field(20_000, ge=1, description="Longer inputs are dropped.")
+    contributor_tag: str = Field("telefine.contributor", description="The tag that names the contributor's wallet.")
     submission_tag: str = Field("telefine.submission", description="The contributor's signed submission.")
 
     @model_validator(mode="after")

@@ -45,6 +45,7 @@ def test_the_environment_wins_over_the_profile_and_leaves_the_rest_of_a_group(lo
 def test_the_environment_reaches_into_a_program(load, monkeypatch):
     monkeypatch.setenv("TELEFINE_PROGRAMS__TICKETS__METRIC", "shop.metrics:close")
     monkeypatch.setenv("TELEFINE_PROGRAMS__TICKETS__PAYOUT__POOL", "1000000000000000000000001")
+    monkeypatch.setenv("TELEFINE_PROGRAMS__TICKETS__PAYOUT__TOKEN_SYMBOL", "TFT")
     program = load().program("tickets")
     assert (program.metric.label, program.payout.pool) == ("shop.metrics:close", "1000000000000000000000001")
 
@@ -87,6 +88,11 @@ MISTAKES = [
     ({"programs/tickets/metric": "best"}, "telefine.yaml: programs.tickets.metric = 'best': ", "exact_match"),
     ({"programs/tickets/payout/pool": 10}, "telefine.yaml: programs.tickets.payout.pool = 10: ", "in quotes"),
     ({"programs/tickets/payout/pool": 1e21}, "telefine.yaml: programs.tickets.payout.pool = 1e+21: ", "in quotes"),
+    (
+        {"programs/tickets/payout/pool": "10"},
+        "telefine.yaml: programs.tickets.payout: ",
+        "set token_address, or token_symbol",
+    ),
     ({"programs/tickets/payout/pool": "1.5"}, "telefine.yaml: programs.tickets.payout.pool = '1.5': ", "[0-9]"),
     ({"programs/tickets/payout/dust_floor": "-1"}, "telefine.yaml: programs.tickets.payout.dust_floor = '-1': ", ""),
     ({"programs/tickets/deltaone/alpha": 0.05}, "telefine.yaml: programs.tickets.deltaone.alpha = 0.05: ", "string"),
@@ -242,7 +248,12 @@ def test_settings_never_change(load):
 
 def test_printed_settings_are_valid_settings_again(load, tmp_path):
     shown = printable(load())
-    for group, name in (("lm", "api_key"), ("signer", "private_key"), ("chain", "rpc_url")):
+    for group, name in (
+        ("lm", "api_key"),
+        ("signer", "private_key"),
+        ("chain", "rpc_url"),
+        ("observing", "sentry_dsn"),
+    ):
         del shown[group][name]
     (tmp_path / "again.yaml").write_text(yaml.safe_dump(shown))
     again = load_settings(tmp_path / "again.yaml")

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("own_environment")
         ("lm/api_key", "TELEFINE_LM__API_KEY"),
         ("lms/teacher/api_key", "TELEFINE_LMS__TEACHER__API_KEY"),
         ("signer/private_key", "TELEFINE_SIGNER__PRIVATE_KEY"),
+        ("observing/sentry_dsn", "TELEFINE_OBSERVING__SENTRY_DSN"),
     ],
 )
 @pytest.mark.parametrize("place", ["", "profiles/production/"])
