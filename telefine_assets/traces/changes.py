@@ -23,7 +23,8 @@ _COMPARED = """
 SELECT coalesce(now.trace_id, stored.trace_id) AS trace_id, CASE
     WHEN stored.trace_id IS NULL THEN 'added' WHEN now.trace_id IS NULL THEN 'removed' ELSE 'changed' END AS how
 FROM now FULL OUTER JOIN stored USING (trace_id)
-WHERE now.fingerprint IS DISTINCT FROM stored.fingerprint ORDER BY trace_id
+WHERE now.fingerprint IS DISTINCT FROM stored.fingerprint AND stored.fingerprint IS DISTINCT FROM 'erased'
+ORDER BY trace_id
 """
 
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from telefine_assets.traces.images import with_references
-from telefine_assets.traces.records import dropped_schema, trace_schema
+from telefine_assets.traces.records import ERASED, dropped_schema, trace_schema
 from telefine_assets.traces.sources.protocol import TraceQuery, TraceSource
 
 if TYPE_CHECKING:
@@ -48,16 +49,35 @@ def load_day(
 ) -> Loaded:
     """Load one day; the stored partition stays as it was until all of the new one is there.
 
-    ``put`` keeps the files that traces hold, by digest.
+    ``put`` keeps the files that traces hold, by digest. What stands there of a trace whose words
+    were erased stays, whatever the source says of it: a restored one may have the words again.
 
     Raises:
         TraceSourceError: the source fails.
     """
     statuses: Counter[str] = Counter()
-    written = tables.write_batches(
-        program, TRACES, day, with_references(_counted(source.read(query), statuses, progress), put), trace_schema()
-    )
+    erased = _erased(tables, program, day)
+    read = _counted(_without(source.read(query), erased), statuses, progress)
+    rows = chain(with_references(read, put), erased.to_batches())
+    written = tables.write_batches(program, TRACES, day, rows, trace_schema())
     return Loaded(written.digest, written.rows, dict(sorted(statuses.items())))
+
+
+def _erased(tables: TableStore, program: str, day: str) -> pa.Table:
+    """The stored rows of traces whose words were erased."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    stored = tables.batches(program, TRACES, day) if tables.exists(program, TRACES, day) else iter(())
+    rows = (batch.filter(pc.equal(batch["fingerprint"], ERASED)) for batch in stored)
+    return pa.Table.from_batches([each for each in rows if each.num_rows], trace_schema())
+
+
+def _without(batches: Iterator[pa.RecordBatch], erased: pa.Table) -> Iterator[pa.RecordBatch]:
+    import pyarrow.compute as pc
+
+    for batch in batches:
+        yield batch.filter(pc.invert(pc.is_in(batch["trace_id"], erased["trace_id"]))) if erased.num_rows else batch
 
 
 def _counted(batches: Iterator[pa.RecordBatch], statuses: Counter[str], progress: Progress) -> Iterator[pa.RecordBatch]:

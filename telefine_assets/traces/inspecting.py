@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class Fate:
     cleaned: Mapping[str, Any] | None
     demo_in: Sequence[Mapping[str, Any]]
     """Candidates that show it: day, version, predictor, position, what DeltaOne said, whether it was promoted."""
+    because: str | None = None
+    """What the rule found wrong with this very trace, where more is to be said of it than of the rule."""
 
     @property
     def told(self) -> str:
@@ -65,7 +67,7 @@ class Fate:
         if self.cleaned is None and self.rule is None:
             return f"Loaded on {self.day}; that day was not cleaned since."
         if self.cleaned is None:
-            return f"Dropped by the rule {self.rule}: {RULES[str(self.rule)]}."
+            return f"Dropped by the rule {self.rule}: {self.because or RULES[str(self.rule)]}."
         side = self.cleaned["split"]
         if not self.demo_in:
             return f"Kept, on the {side} side of the split; no candidate shows it as a demo."
@@ -77,8 +79,11 @@ class Fate:
         return {**vars(self), "demo_in": list(self.demo_in), "told": self.told}
 
 
-def fate_of(stored: Stored, trace_id: str) -> Fate:
+def fate_of(stored: Stored, trace_id: str, unlabelled: Callable[[Mapping[str, Any]], str | None]) -> Fate:
     """What became of a trace.
+
+    ``unlabelled`` says what is missing of the label of a trace that was dropped for that, if there is more to say
+    than the rule does: see ``cleaning.missing.why_unlabelled``.
 
     Raises:
         TelefineError: no stored day holds it.
@@ -93,13 +98,15 @@ def fate_of(stored: Stored, trace_id: str) -> Fate:
         )
     cleaned_days = stored.tables.days(stored.program, CLEANED)
     dropped = stored.row(DROPPED, day, trace_id) if day in cleaned_days else None
+    trace, rule = stored.row(TRACES, day, trace_id) or {}, None if dropped is None else dropped["rule"]
     return Fate(
         trace_id=trace_id,
         day=day,
-        trace=stored.row(TRACES, day, trace_id) or {},
-        rule=None if dropped is None else dropped["rule"],
+        trace=trace,
+        rule=rule,
         cleaned=stored.row(CLEANED, day, trace_id) if day in cleaned_days else None,
         demo_in=list(_demos(stored, trace_id)),
+        because=unlabelled(trace) if rule == "unlabelled" else None,
     )
 
 

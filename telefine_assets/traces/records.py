@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "holdout"]
 
+ERASED = "erased"
+"""A fingerprint, and a label's source, of rows whose words were erased; ids, digests, cluster and split stay."""
+
 FINGERPRINTED = (
     "trace_id",
     "request_time_ms",
@@ -216,9 +219,9 @@ def table_to_window(table: pa.Table) -> Window:
 
     Who logs a trace id again under another time puts it on a second day. What he
     logged last counts, as it does in MLflow; were it an error, anybody could
-    stop the whole day with it.
+    stop the whole day with it. A trace whose words were erased is no longer learnt from.
     """
-    rows = table_to_cleaned(table)
+    rows = [trace for trace in table_to_cleaned(table) if trace.label_source != ERASED]
     latest = {trace.trace_id: trace for trace in sorted(rows, key=lambda trace: trace.day)}
     traces = sorted(latest.values(), key=lambda trace: (trace.arrival_ms, trace.trace_id))
     return Window(traces, len(rows) - len(traces))

@@ -23,6 +23,8 @@ from telefine_assets.traces.submitted import SubmittedTrace
 
 SUBMITTER = "telefine.submitter"
 """Trace metadata: which API key handed the trace in."""
+NULL = "null"
+"""What MLflow gets for an expectation of null, which it refuses; cleaning reads null where the field may be none."""
 AT_ONCE = 200
 """How many traces are written between two marks."""
 
@@ -233,7 +235,8 @@ def _assessments(said: SubmittedTrace, row: SpooledTrace) -> Iterator[Assessment
     """
     sender = f"api/{row.submitter}"
     every: list[tuple[str, str, Any, str, str, str | None]] = [
-        ("expectation", name, value, "HUMAN", sender, None) for name, value in said.expectations.items()
+        ("expectation", name, NULL if value is None else value, "HUMAN", sender, None)
+        for name, value in said.expectations.items()
     ]
     for each in said.feedback:
         by = sender if each.by is None else f"{sender}/{each.by}"

@@ -108,7 +108,9 @@ class SubmittedTrace(_Strict):
     inputs: FieldValues = Field(min_length=1, description="The program's input fields, with their values.")
     outputs: FieldValues | None = Field(None, description="What the program answered, by output field.")
     expectations: Annotated[dict[Named, Plain], Field(max_length=50)] = Field(
-        default_factory=dict, description="What would have been right, as the program's settings name its expectations."
+        default_factory=dict,
+        description="What would have been right, as the program's settings name its expectations; null where the "
+        "output may be none and no text fits it.",
     )
     feedback: Annotated[list[SubmittedFeedback], Field(max_length=50)] = Field(default_factory=list)
     contributor: Annotated[str, AfterValidator(_wallet)] | None = Field(

@@ -10,7 +10,7 @@ import base64
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 EXPERIMENT = "tickets"
 DAY_MS = 86_400_000
+Ticket = Callable[[random.Random], tuple[str, str]]
 WALLETS = (
     "0x52908400098527886E0F7030069857D2E4169EE7",
     "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
@@ -114,11 +115,19 @@ def connect(uri: str) -> Any:
     return postgresql.connect(uri)
 
 
-def fill(uri: str, count: int, start_ms: int, days: int = 1, seed: int = 0, experiment_id: int = 1) -> list[str]:
+def anything(rng: random.Random) -> tuple[str, str]:
+    """A ticket and a team that have nothing to do with one another."""
+    return " ".join(rng.choices(_WORDS, k=rng.randint(12, 60))), rng.choice(TEAMS)
+
+
+def fill(
+    uri: str, count: int, start_ms: int, days: int = 1, seed: int = 0, experiment_id: int = 1,
+    ticket: Ticket = anything, wallets: Sequence[str] = WALLETS,
+) -> list[str]:  # fmt: skip
     """Write ``count`` traces, evenly over ``days``, each with 3 spans, 3 tags and 2 assessments; returns their ids."""
     ids: list[str] = []
     with connect(uri) as connection, connection.cursor() as cursor:
-        for tables in generated(count, start_ms, days, seed, experiment_id):
+        for tables in generated(count, start_ms, days, seed, experiment_id, ticket=ticket, wallets=wallets):
             ids += tables["trace_info"]["request_id"].to_pylist()
             for name, table in tables.items():
                 cursor.adbc_ingest(name, table, mode="append")
@@ -127,14 +136,16 @@ def fill(uri: str, count: int, start_ms: int, days: int = 1, seed: int = 0, expe
 
 
 def generated(
-    count: int, start_ms: int, days: int = 1, seed: int = 0, experiment_id: int = 1, chunk: int = 20_000
-) -> Iterator[dict[str, pa.Table]]:
+    count: int, start_ms: int, days: int = 1, seed: int = 0, experiment_id: int = 1, chunk: int = 20_000,
+    ticket: Ticket = anything, wallets: Sequence[str] = WALLETS,
+) -> Iterator[dict[str, pa.Table]]:  # fmt: skip
     """The rows of ``count`` traces, by MLflow table, in chunks."""
     step = max(1, days * DAY_MS // count)
     for first in range(0, count, chunk):
         rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in SCHEMAS}
         for number in range(first, min(count, first + chunk)):
-            _add(rows, random.Random(f"{seed}/{number}"), experiment_id, start_ms + number * step)
+            rng = random.Random(f"{seed}/{number}")
+            _add(rows, rng, experiment_id, start_ms + number * step, ticket, wallets)
         yield {name: _table(name, rows[name]) for name in SCHEMAS}
 
 
@@ -144,10 +155,13 @@ def _table(name: str, rows: list[tuple[Any, ...]]) -> pa.Table:
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema)
 
 
-def _add(rows: dict[str, list[tuple[Any, ...]]], rng: random.Random, experiment_id: int, at_ms: int) -> None:
+def _add(
+    rows: dict[str, list[tuple[Any, ...]]], rng: random.Random, experiment_id: int, at_ms: int, ticket: Ticket,
+    wallets: Sequence[str],
+) -> None:  # fmt: skip
     trace_id = f"tr-{rng.getrandbits(128):032x}"
-    text = " ".join(rng.choices(_WORDS, k=rng.randint(12, 60)))
-    team, duration = rng.choice(TEAMS), rng.randint(80, 2_000)
+    text, team = ticket(rng)
+    duration = rng.randint(80, 2_000)
     inputs, outputs = json.dumps({"ticket": text}), json.dumps({"team": team})
     used = len(text) // 4
     rows["trace_info"].append(
@@ -156,7 +170,7 @@ def _add(rows: dict[str, list[tuple[Any, ...]]], rng: random.Random, experiment_
     tags = {
         "mlflow.artifactLocation": f"/mlflow/artifacts/1/traces/{trace_id}/artifacts",
         "mlflow.trace.spansLocation": "TRACKING_STORE",
-        "telefine.contributor": rng.choice(WALLETS),
+        "telefine.contributor": rng.choice(wallets),
         "channel": rng.choice(("mail", "chat", "phone")),
         "release": f"2026.{rng.randint(1, 9)}",
     }

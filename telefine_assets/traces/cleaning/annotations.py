@@ -1,13 +1,18 @@
-"""Whether a value fits the type that the program's signature gives a field."""
+"""Whether a value fits the type that the program's signature gives a field.
+
+The file also leaves Telefine, with an exported program, and imports nothing of it.
+"""
 
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from telefine_assets.traces.fields import Fields
+if TYPE_CHECKING:
+    from telefine_assets.traces.fields import Fields
 
-_TEXTS = ({str}, {str, NoneType})
+_NULLS: Final = ("null", "none")
+_NULLS_SPELLED: Final = tuple(text for null in _NULLS for text in (null, null.capitalize(), null.upper()))
 
 
 class FieldTypes:
@@ -59,6 +64,15 @@ class FieldTypes:
         """Whether the value is none, and the field needs one."""
         return value is None and name not in self._may_be_none
 
+    def reads_null(self, name: str) -> bool:
+        """Whether a text can only mean none: the field may be that, and no spelling of ``null`` or ``none`` fits it."""
+        return name in self._may_be_none and not any(self.fits(name, text) for text in _NULLS_SPELLED)
+
+    def expected(self, name: str, value: Any) -> Any:
+        """What is expected of a field: MLflow takes no null, so the texts ``null`` and ``none`` stand for it."""
+        is_null = isinstance(value, str) and value.strip().lower() in _NULLS
+        return None if is_null and self.reads_null(name) else value
+
 
 def _members(annotation: Any) -> set[Any]:
     """The types that an annotation offers, without what surrounds them; just itself unless it is a union."""
@@ -66,6 +80,8 @@ def _members(annotation: Any) -> set[Any]:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
         return {member for each in get_args(annotation) for member in _members(each)}
+    if get_origin(annotation) is Literal and None in get_args(annotation):
+        return {annotation, NoneType}
     try:
         return {annotation}
     except TypeError:  # What cannot be hashed is neither str nor None.

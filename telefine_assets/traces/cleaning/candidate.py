@@ -72,6 +72,12 @@ class Program:
         return known
 
 
+def assessed(text: str) -> list[Assessment]:
+    """The assessments of a stored trace that nothing overrides."""
+    found = [] if text == "[]" else read_json(text)
+    return [Assessment(**each) for each in found if each["valid"]] if isinstance(found, list) else []
+
+
 class Candidate:
     """A trace and what its texts say."""
 
@@ -108,10 +114,7 @@ class Candidate:
     @cached_property
     def assessed(self) -> list[Assessment]:
         """The assessments that nothing overrides."""
-        if self.row.assessments == "[]":
-            return []
-        found = read_json(self.row.assessments)
-        return [Assessment(**each) for each in found if each["valid"]] if isinstance(found, list) else []
+        return assessed(self.row.assessments)
 
     @cached_property
     def expectations(self) -> dict[str, Sequence[tuple[Assessment, Any]]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from telefine_assets.settings_traces import CleaningSettings
 from telefine_assets.traces.cleaning.audit import Audit
 from telefine_assets.traces.cleaning.candidate import Candidate, Program, Row
+from telefine_assets.traces.cleaning.missing import NamesSaid
 from telefine_assets.traces.cleaning.outcomes import Notes
 from telefine_assets.traces.cleaning.rules import TRACE_RULES
 from telefine_assets.traces.clusters import cluster_of, normalised, text_of
@@ -44,6 +45,7 @@ class Judged:
     """A row for each, ordered by arrival and id, with the rule that dropped it or null."""
     audit: Audit
     notes: Notes
+    names: NamesSaid
 
 
 def value_column(feedback: str) -> str:
@@ -63,13 +65,14 @@ def judge(batches: Iterable[pa.RecordBatch], fields: Fields, settings: CleaningS
     alone = _Alone(fields, settings)
     pieces = [alone.batch(piece) for batch in batches for piece in _pieces(batch)]
     table = pa.Table.from_batches(pieces, alone.schema)
-    return Judged(_ordered(table), alone.audit, alone.program.notes)
+    return Judged(_ordered(table), alone.audit, alone.program.notes, alone.names)
 
 
 class _Alone:
     def __init__(self, fields: Fields, settings: CleaningSettings) -> None:
         self.program = Program(fields, settings)
         self.audit = Audit(settings.audit)
+        self.names = NamesSaid()
         share = settings.outliers.max_output_share
         self._answers = self.program.types.free_text if share is not None else ()
         values = [value_column(each.feedback) for each in settings.outcomes]
@@ -96,6 +99,7 @@ class _Alone:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _row(self, each: Candidate) -> tuple[Any, ...]:
+        self.names.add(each.assessed)
         if self.program.settings.audit is not None:
             # Of dropped traces too: they are its contributor's work like any other.
             self.audit.add(each.contributor.who, each.expectations)

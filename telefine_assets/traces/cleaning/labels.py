@@ -42,14 +42,21 @@ def expectations_on(
 ) -> list[tuple[Assessment, Any]]:
     """The expectations that say what an output field should be, with their values.
 
-    One without a value says nothing, except where the field may be none; NaN is no right answer.
+    One without a value says nothing, except where the field may be none (see ``FieldTypes.expected``); NaN is no
+    right answer.
     """
     wanted = settings.expectations.get(name)
     if wanted is None:
         return []
     about = [each for each in assessed if each.kind == "expectation" and each.name == wanted]
-    read = [(each, read_said(each.value)) for each in about]
+    read = [(each, types.expected(name, read_said(each.value))) for each in about]
     return [(each, value) for each, value in read if not types.lacks(name, value) and not _is_no_number(value)]
+
+
+def takes_null(settings: CleaningSettings, types: FieldTypes) -> frozenset[str]:
+    """The expectations that may say null: MLflow has it as a text, which all their output fields read as null."""
+    named = settings.expectations.items()
+    return frozenset(wanted for _, wanted in named if all(types.reads_null(of) for of, each in named if each == wanted))
 
 
 def expected_label(about: Mapping[str, Sequence[tuple[Assessment, Any]]], audit: AuditSettings | None) -> Label | None:

@@ -75,10 +75,8 @@ def clean_day(
     trusted rater found about contributors on earlier days.
 
     Raises:
-        CleaningError: the settings name a field that the program does not have,
-            or a trace stands twice in the day.
+        CleaningError: a trace stands twice in the day.
     """
-    _check(fields, settings)
     judged = judge(batches, fields, settings)
     found = Day(judged.table)
     _refuse_copies(found)
@@ -101,23 +99,9 @@ def clean_day(
         balance=balance,
         splits=dict(sorted(Counter(places[row].split for row in kept).items())),
         contributors=by_contributor(found.column("who"), found.rules),
+        absent=judged.names.absent(day, settings),
     )
     return CleanedDay(_table(found, kept, day, scores, places, settings), report, new_index)
-
-
-def _check(fields: Fields, settings: CleaningSettings) -> None:
-    kind, _, name = settings.balance.by.partition(":") if settings.balance else ("", "", "")
-    known = {"label": fields.outputs, "field": fields.inputs}.get(kind)
-    if known is not None and name not in known:
-        raise CleaningError(
-            f"cleaning.balance.by = '{kind}:{name}': the program has no such field; there are: {', '.join(known)}"
-        )
-    for output in settings.expectations:
-        if output not in fields.outputs:
-            raise CleaningError(
-                f"cleaning.expectations: {output!r} is no output field of the program; "
-                f"there are: {', '.join(fields.outputs)}"
-            )
 
 
 def _refuse_copies(day: Day) -> None:

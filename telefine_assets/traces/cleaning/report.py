@@ -46,6 +46,8 @@ class DropReport:
     """Side -> number of kept traces."""
     contributors: Mapping[str, Mapping[str, Any]] = field(repr=False)
     """Wallet, tag or ``(none)`` -> traces given, kept, and dropped by rule."""
+    absent: Sequence[str] = ()
+    """A sentence for each name in the settings under which nothing was said of any trace, while under others it was."""
 
     def to_record(self) -> dict[str, Any]:
         """Canonical JSON form."""
@@ -65,6 +67,7 @@ class DropReport:
             "balance": None if self.balance is None else dict(self.balance),
             "splits": dict(self.splits),
             "contributors": {who: dict(each) for who, each in self.contributors.items()},
+            "absent": list(self.absent),
         }
 
 

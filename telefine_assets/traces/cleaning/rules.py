@@ -78,7 +78,7 @@ RULES: Final[Mapping[str, str]] = {
     "outcome_out_of_range": "a score lies outside of its declared range, and the settings refuse that",
     "outcome_missing": "a score that the settings require is missing",
     "raters_disagree": "its raters are farther apart than allowed",
-    "unlabelled": "no expectation says what is right, and no score good enough accepts its output",
+    "unlabelled": "no expectation says what is right for one or more of its outputs, and no score accepts them",
     "outputs_missing": "its output was accepted but lacks one of the program's output fields",
     "outputs_wrong_type": "its output was accepted but does not fit its type in the signature",
     "untrusted_label": "its contributor's labels were found wrong too often, and nobody checked this one",

@@ -34,7 +34,7 @@ from telefine_assets.traces.sources.api_spans import UNREADABLE
 from telefine_assets.traces.sources.assembling import Assembler
 from telefine_assets.traces.sources.counting import counted
 from telefine_assets.traces.sources.pages import RawPage
-from telefine_assets.traces.sources.protocol import Filters, TraceQuery, TraceSourceError
+from telefine_assets.traces.sources.protocol import Filters, TraceQuery, TraceSourceError, unknown_experiment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,10 +110,7 @@ class _Reading:
         """The query's traces in pages, ordered by start and id; with what is needed of their ``spans``."""
         found = self._tracking.experiment(self._query.experiment)
         if found is None:
-            raise TraceSourceError(
-                f"MLflow has no experiment {self._query.experiment!r}; check programs.*.experiment and "
-                "mlflow.tracking_uri"
-            )
+            raise unknown_experiment(self._query.experiment, self._tracking.where, self._tracking.experiments())
         self._experiment, self._spans = found, spans
         plan = Plan(self._search, self._read, self._tracking.stop, self._threads, self._tracking.page)
         yield from plan.pages(Window(self._query.start_ms, self._query.end_ms))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,7 +12,7 @@ from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patie
 from telefine_assets.traces.sources.api_rows import Info, SpanRow
 from telefine_assets.traces.sources.api_spans import UNREADABLE, span_row
 from telefine_assets.traces.sources.databases import database_of
-from telefine_assets.traces.sources.protocol import TraceSourceError
+from telefine_assets.traces.sources.protocol import MOST_NAMED, TraceSourceError
 
 _ORDER = ["timestamp_ms ASC", "request_id ASC"]
 _BUSY, _GONE = "TEMPORARILY_UNAVAILABLE", "RESOURCE_DOES_NOT_EXIST"
@@ -46,6 +45,11 @@ class ClientTracking:
         """Id of the experiment, or None."""
         found = self._answer(lambda: self._client.get_experiment_by_name(name))
         return None if found is None else str(found.experiment_id)
+
+    def experiments(self) -> list[str]:
+        """Names of some experiments."""
+        found = self._answer(lambda: self._client.search_experiments(max_results=MOST_NAMED, order_by=["name ASC"]))
+        return [each.name for each in found]
 
     def infos(self, experiment: str, condition: str, token: str | None, count: int) -> tuple[list[Info], str | None]:
         """Traces ordered by start and id, from where ``token`` stands, and the token of what follows."""
@@ -96,9 +100,8 @@ class ClientTracking:
         from mlflow import MlflowClient
 
         database = database_of(self._uri)
-        if database is not None and database.kind == "sqlite" and not Path(database.address).is_file():
-            # MLflow would make an empty one.
-            raise TraceSourceError(f"there is no MLflow database at {database.address}; check mlflow.tracking_uri")
+        if database is not None:
+            database.require()
         return MlflowClient(tracking_uri=self._uri)
 
     @cached_property

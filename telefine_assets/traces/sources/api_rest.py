@@ -17,7 +17,7 @@ from telefine_assets.strangers_json import parse
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, sent_info
 from telefine_assets.traces.sources.api_spans import UNREADABLE, logged_spans, sent_spans
-from telefine_assets.traces.sources.protocol import SourceUnreachable, TraceSourceError
+from telefine_assets.traces.sources.protocol import MOST_NAMED, SourceUnreachable, TraceSourceError
 
 _SEARCH = "/api/3.0/mlflow/traces/search"
 _OLD_SEARCH = "/api/2.0/mlflow/traces"
@@ -25,6 +25,7 @@ _BATCH = "/api/3.0/mlflow/traces/batchGet"
 _INFO = "/api/3.0/mlflow/traces/"
 _ARTIFACT = "/ajax-api/2.0/mlflow/get-trace-artifact"
 _EXPERIMENT = "/api/2.0/mlflow/experiments/get-by-name"
+_SEARCH_EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
 _ORDER = ["timestamp_ms ASC", "request_id ASC"]
 _IDS_AT_ONCE = 25
 
@@ -55,6 +56,13 @@ class RestTracking:
         """Id of the experiment, or None."""
         response = self._answer("GET", _EXPERIMENT, params={"experiment_name": name}, accept={404})
         return str(self._parsed(response)["experiment"]["experiment_id"]) if response.status_code == 200 else None
+
+    def experiments(self) -> list[str]:
+        """Names of some experiments."""
+        body = {"max_results": MOST_NAMED, "order_by": ["name ASC"]}
+        return [
+            each["name"] for each in self._parsed(self._answer("POST", _SEARCH_EXPERIMENTS, json=body))["experiments"]
+        ]
 
     def infos(self, experiment: str, condition: str, token: str | None, count: int) -> tuple[list[Info], str | None]:
         """Traces ordered by start and id, from where ``token`` stands, and the token of what follows."""

@@ -62,6 +62,10 @@ class Tracking(Protocol):
         """Id of the experiment, or None."""
         ...
 
+    def experiments(self) -> list[str]:
+        """Names of some experiments."""
+        ...
+
     def infos(self, experiment: str, condition: str, token: str | None, count: int) -> tuple[list[Info], str | None]:
         """Traces ordered by start and id, from where ``token`` stands, and the token of what follows.
 

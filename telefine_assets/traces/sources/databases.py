@@ -43,6 +43,25 @@ class Database:
     kind: Literal["sqlite", "postgresql"]
     address: str
 
+    @property
+    def where(self) -> str:
+        """Its URI, without credentials."""
+        if self.kind == "sqlite":
+            return f"sqlite:///{self.address}"
+        parts = urlsplit(self.address)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+    def require(self) -> None:
+        """Refuse a file that is not there: MLflow would make an empty one.
+
+        Raises:
+            TraceSourceError: naming it.
+        """
+        if self.kind == "sqlite" and not Path(self.address).is_file():
+            raise TraceSourceError(
+                f"there is no MLflow database at {self.address}; check mlflow.tracking_uri: {self.where} is asked"
+            )
+
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """A connection of its own.
@@ -76,6 +95,7 @@ class Connection:
     def __init__(self, database: Database, raw: Any) -> None:
         """Wrap an ADBC connection."""
         self._database = database
+        self.where = database.where
         self._raw = raw
         self._cursor = raw.cursor()
 
@@ -161,8 +181,7 @@ def _connect(database: Database) -> Any:
     if database.kind == "sqlite":
         import adbc_driver_sqlite.dbapi as sqlite
 
-        if not Path(database.address).is_file():
-            raise TraceSourceError(f"there is no MLflow database at {database.address}; check mlflow.tracking_uri")
+        database.require()
         return sqlite.connect(f"file:{_escaped(database.address)}?mode=ro")
     try:
         import adbc_driver_postgresql.dbapi as postgresql

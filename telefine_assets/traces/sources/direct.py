@@ -12,7 +12,7 @@ from telefine_assets.traces.sources.counting import DAY_MS, can_be_grouped, coun
 from telefine_assets.traces.sources.databases import Connection, Database
 from telefine_assets.traces.sources.pages import RawPage, empty
 from telefine_assets.traces.sources.prefetching import prefetched
-from telefine_assets.traces.sources.protocol import SESSION, TOKEN_USAGE, TraceQuery, TraceSourceError
+from telefine_assets.traces.sources.protocol import MOST_NAMED, SESSION, TOKEN_USAGE, TraceQuery, unknown_experiment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,9 +135,9 @@ def _experiment(connection: Connection, name: str) -> int:
     found = connection.column("SELECT experiment_id FROM experiments WHERE name = ?", [name])
     connection.release()
     if not found:
-        raise TraceSourceError(
-            f"MLflow has no experiment {name!r}; check programs.*.experiment and mlflow.tracking_uri"
-        )
+        there = connection.column("SELECT name FROM experiments ORDER BY name LIMIT ?", [MOST_NAMED])
+        connection.release()
+        raise unknown_experiment(name, connection.where, there)
     return int(found[0])
 
 

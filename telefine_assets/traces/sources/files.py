@@ -182,7 +182,7 @@ def _parquet(files: Any, name: str, query: TraceQuery) -> Iterator[tuple[str, di
             if _is_outside(parquet, group, query):
                 number += parquet.metadata.row_group(group).num_rows
                 continue
-            for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=wanted):
+            for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=wanted, use_threads=False):
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{PurePosixPath(name).name}, row {number},", row

@@ -51,13 +51,16 @@ def open_source(choice: Choice, tracking_uri: str, files: str | None = None) -> 
     and why.
 
     Raises:
-        TraceSourceError: ``direct`` is asked for and impossible.
+        TraceSourceError: ``direct`` is asked for and impossible, or there is no such file.
     """
     if files is not None:
         from telefine_assets.traces.sources.files import FileSource
 
         return FileSource(files)
     database = database_of(tracking_uri)
+    if database is not None:
+        # Here, before anything that is logged to MLflow makes the file, and finds no traces in it.
+        database.require()
     if choice == "api":
         return _api(tracking_uri, "through MLflow's API, as the settings say")
     if database is None:

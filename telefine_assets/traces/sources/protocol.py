@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -24,6 +24,19 @@ class TraceSourceError(TelefineError):
 
 class SourceUnreachable(TraceSourceError):
     """The source does not answer, or another holds it: it may do so later."""
+
+
+MOST_NAMED = 20
+"""Experiments that are named where the one that was asked for is not there."""
+
+
+def unknown_experiment(name: str, where: str, there: Sequence[str]) -> TraceSourceError:
+    """The error of an experiment that is not at ``where`` (without credentials), where some of ``there`` are."""
+    theirs = [repr(each) for each in there if not each.startswith("telefine/")]
+    return TraceSourceError(
+        f"MLflow has no experiment {name!r}; check programs.*.experiment and mlflow.tracking_uri: at {where} "
+        f"there are {', '.join(theirs[:MOST_NAMED]) or 'none'}{', ...' if len(theirs) >= MOST_NAMED else ''}"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,21 @@
 """Labels: what the right output is, who says so, and whose word cannot be trusted."""
 
 import json
+from datetime import date
+from typing import Annotated, Literal, Optional
 
 import pytest
 
 from telefine_assets.settings_traces import OutcomeSettings
+from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.cleaning.audit import Checked
+from telefine_assets.traces.cleaning.labels import takes_null
 from telefine_assets.traces.fields import Fields
 from telefine_assets_tests.traces.examples import (
     ADA,
     BEN,
     RATER,
+    SETTINGS,
     Text,
     clean,
     cleaned,
@@ -106,6 +111,38 @@ def test_none_is_a_right_answer_only_where_the_signature_allows_none():
     assert why(trace(1, expectation(None))) == "unlabelled"
     assert only(trace(1, feedback(1), outputs={"team": None}), fields=fields).label == '{"team":null}'
     assert why(trace(1, feedback(1), outputs={}), fields=fields) == "outputs_missing"
+
+
+@pytest.mark.parametrize("text", ["null", "none", " None\n", "NULL"])
+@pytest.mark.parametrize(
+    ("annotation", "is_null"),
+    [
+        (date | None, True),
+        (Optional[Literal["low", "high"]], True),  # noqa: UP045
+        (Annotated[int | None, "days"], True),
+        (list[str] | None, True),
+        (str | None, False),
+        (int | str | None, False),
+        (Literal["none", "low"] | None, False),
+        (bytes | None, False),
+        (date, False),
+    ],
+)
+def test_a_text_that_says_null_is_null_where_the_field_may_be_none_and_takes_no_such_text(annotation, is_null, text):
+    fields = Fields(("ticket",), ("team",), {"team": annotation})
+    said = trace(1, expectation(text))
+    if is_null:
+        assert only(said, fields=fields).label == '{"team":null}'
+    else:
+        kept, _ = cleaned(said, fields=fields)
+        assert [json.loads(each.label) for each in kept] in ([], [{"team": text}])
+    assert (takes_null(SETTINGS, FieldTypes(fields)) == {"right_team"}) is is_null
+
+
+def test_an_expectation_of_two_outputs_says_null_only_where_both_read_it():
+    fields = Fields(("ticket",), ("due", "note"), {"due": date | None, "note": str | None})
+    how = settings_with(expectations={"due": "right", "note": "right"})
+    assert takes_null(how, FieldTypes(fields)) == set()
 
 
 # The audit

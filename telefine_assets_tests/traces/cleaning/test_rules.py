@@ -174,19 +174,6 @@ def test_a_trace_that_stands_twice_in_a_day_is_refused_and_named():
         clean(trace(1, RIGHT), trace(1, RIGHT, at=7))
 
 
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"expectations": {"tema": "right"}}, "'tema' is no output field.*team"),
-        ({"balance": BalanceSettings(by="label:ticket")}, "'label:ticket'.*no such field.*team"),
-        ({"balance": BalanceSettings(by="field:team")}, "'field:team'.*no such field.*ticket"),
-    ],
-)
-def test_settings_that_name_no_field_of_the_program_are_refused(changes, says):
-    with pytest.raises(CleaningError, match=says):
-        clean(trace(1, RIGHT), settings=settings_with(**changes))
-
-
 def test_a_report_is_json_of_whole_numbers_and_text():
     def leaves(value):
         if isinstance(value, dict):

@@ -92,7 +92,15 @@ def test_values_fit_as_json_and_what_cannot_be_judged_fits_anything(annotation, 
 
 @pytest.mark.parametrize(
     ("annotation", "may_be_none"),
-    [(str, False), (Any, False), (str | None, True), (Optional[dspy.Image], True), (Annotated[int | None, "x"], True)],  # noqa: UP045
+    [
+        (str, False),
+        (Any, False),
+        (str | None, True),
+        (Optional[dspy.Image], True),  # noqa: UP045
+        (Annotated[int | None, "x"], True),
+        (Literal["x", None], True),
+        (Literal["None"], False),
+    ],
 )
 def test_a_field_may_be_none_where_its_type_says_so(annotation, may_be_none):
     fields = Fields(("ticket",), ("team",), {"ticket": annotation})

@@ -222,7 +222,7 @@ def test_a_database_that_is_not_there_is_an_error_that_names_the_setting(tmp_pat
 
 
 def test_a_missing_experiment_is_an_error_that_names_it(store):
-    with pytest.raises(TraceSourceError, match="no experiment 'typo'"):
+    with pytest.raises(TraceSourceError, match=r"no experiment 'typo'.*at sqlite:///.* there are .*'tickets'"):
         rows_of(source_of(store.uri), TraceQuery("typo", START, END, ("ticket",)))
 
 

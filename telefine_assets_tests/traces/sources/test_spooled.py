@@ -1,17 +1,19 @@
 """Traces of the spool, once they are in MLflow: real traces, the same to every reader as those that MLflow logged."""
 
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
 
 from telefine_assets.ledger.spool_records import SpooledTrace
+from telefine_assets.traces.fields import Fields
 from telefine_assets.traces.mlflow_writing import MlflowWriter, TraceWriteError
 from telefine_assets.traces.records import batch_to_traces
 from telefine_assets.traces.sources.api import ApiSource
 from telefine_assets.traces.sources.protocol import TraceQuery
 from telefine_assets.traces.spooling import Place, Written, mlflow_trace, trace_id_of
 from telefine_assets.traces.submitted import SubmittedFeedback, SubmittedTrace, identity_of
-from telefine_assets_tests.traces.examples import ADA
+from telefine_assets_tests.traces.examples import ADA, only
 from telefine_assets_tests.traces.mlflow_logging import log, logging_to
 from telefine_assets_tests.traces.mlflow_server import served
 from telefine_assets_tests.traces.mlflow_store import EXPERIMENT, copy_store
@@ -180,6 +182,14 @@ def test_what_mlflow_refuses_for_good_is_named_and_the_others_are_written(empty_
         assert "Exception" in refused[poison.trace_id]
     rows = {row.trace_id: row.status for row in batch_to_traces(rows_of(direct_source(uri)))}
     assert {trace.trace_id: "OK" for trace in good}.items() <= rows.items()
+
+
+def test_an_expectation_of_null_comes_back_from_mlflow_as_null(empty_template, tmp_path):
+    uri = copy_store(empty_template, tmp_path)
+    none = SubmittedTrace(inputs={"ticket": "no date"}, expectations={"right_team": None})
+    assert MlflowWriter(uri, EXPERIMENT).write([mlflow_trace(spooled(none), PLACE)]) == Written({})
+    [row] = batch_to_traces(rows_of(direct_source(uri)))
+    assert only(row, fields=Fields(("ticket",), ("team",), {"team": date | None})).label == '{"team":null}'
 
 
 def test_nothing_is_refused_when_mlflow_is_not_there(empty_template, tmp_path):
