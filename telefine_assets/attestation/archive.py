@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from telefine_assets.attestation.bundle import BUNDLE_FILE
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed
+from telefine_assets.errors import TelefineError
 
 MAX_FILES = 1_000
 MAX_BYTES = 2**29
@@ -34,6 +35,7 @@ _END = bytes(2 * _BLOCK)
 _NAME = re.compile(r"(?=.{1,100}\Z)\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _SIZE = slice(124, 136)
 _EVIDENCE = "evidence"
+_EXPORT = "write an attested day into a folder with: telefine attest export DAY FOLDER"
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -79,16 +81,18 @@ def read_bundle(path: Path) -> dict[str, bytes]:
     In a folder, whatever has no place in an archive is left alone, links among it.
 
     Raises:
-        VerificationFailed: ``bundle_malformed``; there is no such attestation, it is
+        TelefineError: there is nothing at ``path``.
+        VerificationFailed: ``bundle_malformed``; there is no attestation in it, it is
             no such archive, or more than ``MAX_FILES`` or ``MAX_BYTES``.
     """
+    if not path.exists():
+        raise TelefineError(f"{path}: there is nothing; {_EXPORT}")
     if path.is_file() and path.suffix == SUFFIX:
         # Every file has a header and fills its last block.
         return unpack(_read_up_to(path, MAX_BYTES + 2 * _BLOCK * MAX_FILES + _RECORD))
     folder = path if path.is_dir() else path.parent
-    wanted = path if path.suffix else path / BUNDLE_FILE
-    if not path.exists() or not (folder / BUNDLE_FILE).is_file():
-        _refuse(f"{wanted}: no such file; export one with: telefine attest export UID FOLDER")
+    if not (folder / BUNDLE_FILE).is_file():
+        _refuse(f"{folder / BUNDLE_FILE}: no such file; {_EXPORT}")
     if path.is_file() and path.name != BUNDLE_FILE:
         _refuse(f"{path}: expected {BUNDLE_FILE}, the folder that it is in, or a {SUFFIX} file")
     return _read_folder(folder)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
+from telefine_assets.attestation.alone import require_alone
 from telefine_assets.attestation.bundle import AttestationBundle, attest, message_of
-from telefine_assets.attestation.checks import check_revoked
+from telefine_assets.attestation.checks import check_erased, check_revoked
 from telefine_assets.attestation.claim import Claim, EvidenceFile, HoldoutCommitment, Named, StatedWeights
 from telefine_assets.attestation.cosigning import check_threshold, read_cosignatures
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
-from telefine_assets.attestation.files import LOOKS, NAMES, EvidenceContradiction, read_comparison, recheck, stated
+from telefine_assets.attestation.files import LOOKS, NAMES, EvidenceContradiction, read_comparison, stated
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.log_receipt import attestation_leaf, make_receipt, sign_head
-from telefine_assets.attestation.log_writing import begin, require_good
+from telefine_assets.attestation.log_writing import begin, place, require_good
 from telefine_assets.attestation.policy import SignerPolicy
+from telefine_assets.attestation.reissued import REPLACED, recheck
+from telefine_assets.attestation.replay import LogState
 from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.snapshot import CheckedLog
 from telefine_assets.attestation.trust import Trust
@@ -25,14 +29,32 @@ from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundl
 from telefine_assets.attribution.facts import FACTS_FILE, Facts, read_facts, recompute_weights
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.deltaone.decision import decide
+from telefine_assets.ledger.records import LoggedAttestation
 from telefine_assets.payouts.merkle import shares_root
 
 ATTESTED = "attested"
 NOT_REACHED = "not_reached"
 AWAITING = "awaiting_signatures"
 REVOKED = "revoked"
+ERASED = "evidence_erased"
 
-_OUTCOMES = {FailureCode.THRESHOLD_NOT_MET: AWAITING, FailureCode.REVOKED: REVOKED}
+_OUTCOMES = {
+    FailureCode.THRESHOLD_NOT_MET: AWAITING,
+    FailureCode.REVOKED: REVOKED,
+    FailureCode.EVIDENCE_ERASED: ERASED,
+}
+
+
+class Days(Protocol):
+    """The part of ``ledger.attested.AttestedDays`` that is used here."""
+
+    def of(self, program: str, day: str) -> Sequence[str]:
+        """Uids of the attestations of a day that were ever logged."""
+        ...
+
+    def append_at(self, position: int, leaf: tuple[str, bytes], what: LoggedAttestation) -> bool:
+        """Append a leaf if the log has so many, and in the same step what it is of; returns whether it had."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +62,7 @@ class Attester:
     """What attestations are made with."""
 
     trust: Trust
+    days: Days
     signer: Callable[[], Signer]
     """Opens the signer; asked only when there is something to sign."""
     looks: Callable[[str, str], list[dict[str, object]]]
@@ -56,8 +79,8 @@ class Standing:
 
     Attributes:
         verified: the attestation, all of it verified; None where there is none.
-        failure: why nothing new may rest on it: it was revoked, or signatures are
-            missing. None if something may.
+        failure: why nothing new may rest on it: it was revoked, signatures are
+            missing, or evidence was erased. None if something may.
     """
 
     verified: VerifiedAttestation | None
@@ -65,7 +88,7 @@ class Standing:
 
     @property
     def outcome(self) -> str:
-        """``attested``, ``awaiting_signatures``, ``revoked`` or ``not_reached``."""
+        """``attested``, ``awaiting_signatures``, ``revoked``, ``evidence_erased`` or ``not_reached``."""
         if self.verified is None:
             return NOT_REACHED
         return ATTESTED if self.failure is None else _OUTCOMES[self.failure.code]
@@ -107,6 +130,7 @@ def claim_of(program: str, day: str, files: Mapping[str, bytes]) -> Claim:
         if derived[name] != wanted:
             raise EvidenceContradiction(f"{LOOKS}: {name} is {derived[name]!r}, this is {wanted!r}")
     rows, rules, look = read_comparison(files)
+    names = (*NAMES, *(name for name in REPLACED if name in files))
     table = recompute_weights(files[FACTS_FILE])
     return Claim(
         program=program,
@@ -128,8 +152,9 @@ def claim_of(program: str, day: str, files: Mapping[str, bytes]) -> Claim:
                 len(files[name]),
                 "application/jsonl" if name.endswith("l") else "application/json",
             )
-            for name in sorted(NAMES)
+            for name in sorted(names)
         ),
+        replaces=tuple(derived.get("replaces", ())),
     )
 
 
@@ -139,17 +164,21 @@ def attest_records(
     day: str,
     records: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Any] | None = None,
+    reissue: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Attest a day from what its stages stored; returns the stage's record.
 
     ``records`` are those of ``compiled_programs``, ``deltaone_reports`` and
     ``contributor_weights``. They say where the evidence is; what it says is
     found out from the evidence alone. ``before`` is the day's record so far: an
-    attestation of the same claim is kept, whoever would sign now.
+    attestation of the same claim is kept, whoever would sign now. ``reissue`` is
+    the record of ``reissuing.reissue``, where the day's attestation was revoked
+    and is issued again: its evidence is then what is attested.
 
     Raises:
         EvidenceContradiction: when the evidence does not support what a stage recorded.
         FactsRefused: when the facts of the weights are not what log and settings say.
+        NotAlone: the day has another attestation (see ``alone.require_alone``).
         RecordRefused: the signer's key is not good in the log.
         VerificationFailed: when what was just made does not verify.
     """
@@ -158,7 +187,11 @@ def attest_records(
         nothing = dict.fromkeys(("uid", "signer", "log_index", "candidate", "baseline", "bundle"))
         return {"outcome": NOT_REACHED, "reason": report["sentence"], **nothing}
     digests = {name: digest for record in records.values() for name, digest in record["evidence"].items()}
-    files = {name: _whole(attester.find, name, digests[name]) for name in NAMES}
+    names, sentence = NAMES, report["sentence"]
+    if reissue is not None:
+        digests, sentence = reissue["evidence"], reissue["sentence"]
+        names = tuple(digests)
+    files = {name: _whole(attester.find, name, digests[name]) for name in names}
     last = json.loads(files[LOOKS])[-1]
     if files[LOOKS] != canonical_json(attester.looks(program, last["look_key"])):
         raise EvidenceContradiction(f"{LOOKS}: is not what the ledger says of look {last['k']} of {last['day']}")
@@ -166,32 +199,40 @@ def attest_records(
     attested = _kept(attester, claim, before)
     if attested is None:
         attester.check(read_facts(files[FACTS_FILE]))
-        attested = attest_claim(attester, claim)
+        attested = attest_claim(attester, claim, before)
     attester.put(attested.bundle.to_bytes())
     standing = attested.standing
     return {
         "outcome": standing.outcome,
-        "reason": report["sentence"] if standing.failure is None else standing.failure.detail,
+        "reason": sentence if standing.failure is None else standing.failure.detail,
         **attested.to_record(),
     }
 
 
-def attest_claim(attester: Attester, claim: Claim) -> Attested:
-    """Sign a claim, log it, and verify the result as a stranger would.
+def attest_claim(attester: Attester, claim: Claim, before: Mapping[str, Any] | None = None) -> Attested:
+    """Sign a claim, log it, and verify the result as a stranger would; ``before`` is the day's record so far.
 
     The log's first leaf is written on the way, if it has none. The receipt is
     under the head of the log as it was when the leaf came, so that a later rerun
     gives the same bytes.
 
     Raises:
+        NotAlone: the day has another attestation (see ``alone.require_alone``).
         RecordRefused: the signer's key is not good in the log.
-        VerificationFailed: when what was just made does not verify.
+        VerificationFailed: when what was just made does not verify, or what it replaces is not revoked.
     """
-    trust, signer = attester.trust, attester.signer()
-    require_good(begin(trust.leaves, trust.origin, signer), signer.address)
+    trust, signer, uid = attester.trust, attester.signer(), message_of(claim).uid
+
+    def alone(state: LogState) -> None:
+        require_alone(state, claim, uid, attester.days.of(claim.program, claim.partition), before)
+
+    state = begin(trust.leaves, trust.origin, signer)
+    require_good(state, signer.address)
+    alone(state)
     bundle = attest(claim, trust.domain, signer)
     leaf = attestation_leaf(Envelope.from_json(bundle.envelope))
-    index = trust.leaves.append("0x" + leaf_hash(leaf).hex(), leaf)
+    what = LoggedAttestation(uid, claim.program, claim.partition, signer.address)
+    index = place(trust.leaves, trust.origin, leaf, alone, partial(attester.days.append_at, what=what))
     log = MerkleLog(leaf_hash(leaf) for leaf in trust.leaves.leaves(index + 1))
     bundle = bundle.with_receipt(make_receipt(log, index, sign_head(log, trust.origin, signer)))
     return _attested(bundle, trust, attester.find)
@@ -202,8 +243,8 @@ def reverify(record: Mapping[str, Any], trust: Trust, find: Callable[[str], byte
 
     Raises:
         VerificationFailed: with the code of what is wrong. What the holder of
-            the keys may still say, that it is revoked or that signatures are
-            missing, is no such failure: it is in the standing.
+            the keys may still say, that it is revoked, that signatures are missing
+            or that evidence was erased, is no such failure: it is in the standing.
     """
     if record["uid"] is None:
         return Standing(None)
@@ -244,6 +285,7 @@ def _standing(bundle: AttestationBundle, verified: VerifiedAttestation, now: Che
         check_revoked(envelope, now.policy)
         cosignatures = read_cosignatures(bundle.cosignatures, envelope)
         signers = check_threshold(envelope, cosignatures, now.policy, verified.log_index, now.state.cosigned)
+        check_erased(verified.erased)
     except VerificationFailed as failure:
         if failure.code not in _OUTCOMES:
             raise
@@ -255,9 +297,8 @@ def _verified(
     bundle: AttestationBundle, find: Callable[[str], bytes | None], policy: SignerPolicy, log: CheckedLog
 ) -> VerifiedAttestation:
     # Our own attestations never expire; any moment after the signing will do.
-    return verify_bundle(
-        bundle, find, policy, at=int(bundle.envelope["sig"]["message"]["time"]), log=log, recheck_decision=recheck
-    )
+    at = int(bundle.envelope["sig"]["message"]["time"])
+    return verify_bundle(bundle, find, policy, at=at, log=log, recheck_decision=recheck, accept_erased=True)
 
 
 def _whole(find: Callable[[str], bytes | None], name: str, digest: str) -> bytes:

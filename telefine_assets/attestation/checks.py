@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from telefine_assets.attestation.bundle import data_of
@@ -12,6 +13,7 @@ from telefine_assets.attestation.eas_schema import AttestationData
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed, expect
 from telefine_assets.attestation.log_receipt import LogReceipt, attestation_leaf
 from telefine_assets.attestation.policy import SignerPolicy
+from telefine_assets.attestation.replay import Line
 from telefine_assets.attestation.signatures import HighSError, SignatureError
 from telefine_assets.attestation.snapshot import LOG_FILE, CheckedLog, check_in_log
 from telefine_assets.attestation.statement import derive_salt
@@ -42,6 +44,25 @@ class DecisionRecheck(Protocol):
         Raises:
             TelefineError: the evidence does not allow it; counts as a mismatch.
         """
+
+
+@dataclass(frozen=True)
+class ErasedFile:
+    """A file of evidence that nobody can check any more, since a person's words in it were erased on request.
+
+    Attributes:
+        name: as the statement has it.
+        sha256: of the file.
+        signer: on whose signed word it is missing.
+        position: where in the log that is said.
+        reason: as stated there.
+    """
+
+    name: str
+    sha256: str
+    signer: str
+    position: int
+    reason: str
 
 
 def check_identity(envelope: Envelope, policy: SignerPolicy) -> None:
@@ -129,18 +150,53 @@ def check_claim(data: AttestationData, claim: Claim) -> None:
         expect(FailureCode.WEIGHTS_DO_NOT_SUM, f"the sum of {where}", expected, total)
 
 
-def fetch_evidence(claim: Claim, source: EvidenceSource) -> dict[str, bytes]:
-    """All evidence files by name, each checked against its size and digest."""
+def fetch_evidence(
+    claim: Claim,
+    source: EvidenceSource,
+    policy: SignerPolicy,
+    log: CheckedLog | None = None,
+    log_index: int | None = None,
+) -> tuple[dict[str, bytes], tuple[ErasedFile, ...]]:
+    """All evidence files by name, each checked against its size and digest, and those that were erased.
+
+    A file may be missing only if the log says, after the attestation's own place in it, that it was erased: who
+    erases first and attests then has nothing to show. Whoever says so must count there as an attester does.
+    """
     get = source.get if isinstance(source, Mapping) else source
     files: dict[str, bytes] = {}
+    erased: list[ErasedFile] = []
     for file in claim.evidence:
         data = get(file.sha256)
         if data is None:
+            words = () if log is None else log.state.erased.get(file.sha256, ())
+            line = next((each for each in words if excuses(each, policy, log_index)), None)
+            if line is not None:
+                erased.append(ErasedFile(file.name, file.sha256, line.signer, line.position, line.reason))
+                continue
             raise VerificationFailed(FailureCode.EVIDENCE_MISSING, f"{file.name}: no file with sha256 {file.sha256}")
         expect(FailureCode.EVIDENCE_DIGEST_MISMATCH, f"{file.name}: size in bytes", file.size, len(data))
         expect(FailureCode.EVIDENCE_DIGEST_MISMATCH, f"{file.name}: sha256", file.sha256, sha256_hex(data))
         files[file.name] = data
-    return files
+    return files, tuple(erased)
+
+
+def excuses(line: Line, policy: SignerPolicy, log_index: int | None) -> bool:
+    """Whether the word that a file was erased counts for an attestation at ``log_index``, if the file is missing."""
+    return log_index is not None and log_index < line.position and policy.counts(line.signer, line.position)
+
+
+def check_erased(erased: Sequence[ErasedFile]) -> None:
+    """No file of evidence is missing, not even by the attester's word: it takes the proof of what he claims with it."""
+    if erased:
+        said = "; ".join(
+            f"{each.name} (sha256 {each.sha256}), by the word of {each.signer} at position {each.position} of the log"
+            for each in erased
+        )
+        raise VerificationFailed(
+            FailureCode.EVIDENCE_ERASED,
+            f"{said}: erased, so that nobody can decide again what is claimed; telefine attest verify --accept-erased "
+            "passes on that word alone",
+        )
 
 
 def check_weights(claim: Claim, files: Mapping[str, bytes], policy: SignerPolicy) -> WeightTable:
@@ -179,7 +235,7 @@ def check_decision(predicate: Mapping[str, Any], files: Mapping[str, bytes], rec
         decision = parts.pop("decision", None)
         fields = decision if isinstance(decision, Mapping) else {}
         parts.update({f"decision.{name}": value for name, value in fields.items()})
-    needed = [name for name in stated if name.startswith("decision.")]
+    needed = [name for name in stated if name.startswith("decision.") or name == "replaces"]
     for name in sorted({*derived, *needed}):
         expect(
             FailureCode.DECISION_MISMATCH,
@@ -237,6 +293,22 @@ def check_log(
         )
     _check_head_key(head_key, receipt.head.head.size - 1, policy, log)
     return receipt.index
+
+
+def check_replaced(claim: Claim, log: CheckedLog | None, log_index: int | None) -> None:
+    """What it was issued again for was revoked before: of a program and a day, one attestation is in force at most.
+
+    Only the whole log shows it. Without one, the result says that revocation was not checked.
+    """
+    if log is None or log_index is None:
+        return
+    for uid in claim.replaces:
+        revoked_at = log.state.revoked.get(uid)
+        if revoked_at is None or revoked_at >= log_index:
+            raise VerificationFailed(
+                FailureCode.REPLACED_NOT_REVOKED,
+                f"statement.predicate.replaces: {uid} was not revoked in the log before this attestation came",
+            )
 
 
 def _check_head_key(key: str, end: int, policy: SignerPolicy, log: CheckedLog | None) -> None:

@@ -230,6 +230,8 @@ class Claim:
         looks_digest: digest of the looks ledger's extract.
         payout_root: Merkle root over wallets and ppm, 0x and 64 digits.
         evidence: the files, ascending by name.
+        replaces: uids of the attestations of this day that it was issued again for, the
+            oldest first; each was revoked before. Empty for the day's first.
 
     Raises:
         RecordError: on construction, for anything out of form.
@@ -248,6 +250,7 @@ class Claim:
     looks_digest: str
     payout_root: str
     evidence: tuple[EvidenceFile, ...]
+    replaces: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_text("program", self.program)
@@ -263,6 +266,11 @@ class Claim:
         names = [file.name for file in self.evidence]
         if names != sorted(set(names)):
             raise RecordError("evidence", "must ascend strictly by name, each name once")
+        for uid in self.replaces:
+            if not isinstance(uid, str) or not BYTES32.fullmatch(uid):
+                raise RecordError("replaces", f"expected 0x and 64 lower-case digits, found {uid!r}")
+        if len(set(self.replaces)) != len(self.replaces):
+            raise RecordError("replaces", "names an attestation twice")
 
 
 def partition_time(day: str) -> int:

@@ -19,14 +19,32 @@ from telefine_assets.attestation.policy_file import POLICY_FILE, policy_bytes
 from telefine_assets.attestation.signatures import Signer
 from telefine_assets.attestation.snapshot import LOG_FILE, take_snapshot
 from telefine_assets.attestation.trust import Trust
+from telefine_assets.errors import TelefineError
 
 EVIDENCE_FOLDER = "evidence"
+RESTATE = "Then have it said again: telefine erase restate"
 
 
 def export(folder: Path, stored: bytes, trust: Trust, signer: Signer, get: Callable[[str], bytes]) -> list[Path]:
     """Write the folder; returns the files.
 
-    ``stored`` is the bundle as the evidence has it, ``get`` gives evidence by SHA-256.
+    Raises:
+        RecordRefused: see ``exported``; so is SigningError.
+    """
+    written = []
+    for name, content in exported(stored, trust, signer, get).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        written.append(path)
+    return written
+
+
+def exported(stored: bytes, trust: Trust, signer: Signer, get: Callable[[str], bytes]) -> dict[str, bytes]:
+    """The folder's files by name.
+
+    ``stored`` is the bundle as the evidence has it, ``get`` gives evidence by SHA-256. What the log says was
+    erased is left out where it is gone.
 
     Raises:
         RecordRefused: the signer's key is not good in the log, so that nobody would believe its head.
@@ -42,11 +60,12 @@ def export(folder: Path, stored: bytes, trust: Trust, signer: Signer, get: Calla
         LOG_FILE: snapshot.to_bytes(),
     }
     for file in bundle.statement["predicate"]["evidence"]:
-        files[f"{EVIDENCE_FOLDER}/{file['sha256']}"] = get(file["sha256"])
-    written = []
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        written.append(path)
-    return written
+        try:
+            files[f"{EVIDENCE_FOLDER}/{file['sha256']}"] = get(file["sha256"])
+        except TelefineError as error:
+            words = now.state.erased.get(file["sha256"], ())
+            if words and not any(now.policy.counts(line.signer, line.position) for line in words):
+                raise TelefineError(f"{error}. Was it erased, and has the key leaked since? {RESTATE}") from error
+            if not words:
+                raise
+    return files

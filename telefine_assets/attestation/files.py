@@ -15,7 +15,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from telefine_assets.attestation.claim import Decision as StatedDecision
@@ -65,18 +66,29 @@ def stated(decision: Decision) -> StatedDecision:
     )
 
 
-def recheck(evidence: Mapping[str, bytes]) -> dict[str, Any]:
+def recheck_look(evidence: Mapping[str, bytes]) -> dict[str, Any]:
     """Decide again from the per-item results, and derive all else that the statement says.
 
-    This is the ``DecisionRecheck`` of ``attestation.checks``: nothing in it
-    trusts a number that can be computed from another file.
+    Nothing in it trusts a number that can be computed from another file. What an
+    attestation that was issued again says of the one before: see ``reissued.recheck``.
 
     Raises:
         EvidenceContradiction: when files contradict each other or the decision is not reached.
         VerificationFailed: ``evidence_malformed``, for a file that is none of its kind.
     """
-    try:
+    with malformed_refused():
         return _recheck(evidence)
+
+
+@contextmanager
+def malformed_refused() -> Iterator[None]:
+    """Refuse whatever breaks in the block over a file that is none of its kind.
+
+    Raises:
+        VerificationFailed: ``evidence_malformed``.
+    """
+    try:
+        yield
     except (RecordError, KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         said = f"{type(error).__name__}: {error}"[:300]
         raise VerificationFailed(FailureCode.EVIDENCE_MALFORMED, f"a file is not of its form ({said})") from None
@@ -88,25 +100,25 @@ def _recheck(files: Mapping[str, bytes]) -> dict[str, Any]:
             raise EvidenceContradiction(f"{name}: not among the evidence")
     rows, rules, look = read_comparison(files)
     decision = decide(rows, rules, look)
-    _same(REPORT, "decision", decided(decision.to_record()), decided(_json(files, REPORT)["decision"]))
+    require_same(REPORT, "decision", decided(decision.to_record()), decided(json_of(files, REPORT)["decision"]))
     if not decision.reached:
         raise EvidenceContradiction(f"{ROWS}: the results do not reach DeltaOne ({decision.code})")
-    candidate = _json(files, CANDIDATE)
+    candidate = json_of(files, CANDIDATE)
     last = _check_look(files, look, rules)
     _check_rows(files, rows, look)
     check_demos(files, candidate)
     _check_trials(files)
-    _same(REPORT, "asked_with.metric", _json(files, REPORT)["asked_with"]["metric"], look.metric_digest)
+    require_same(REPORT, "asked_with.metric", json_of(files, REPORT)["asked_with"]["metric"], look.metric_digest)
     for name in ("lm", "code"):
-        _same(REPORT, f"asked_with.{name}", _json(files, REPORT)["asked_with"][name], candidate[name])
+        require_same(REPORT, f"asked_with.{name}", json_of(files, REPORT)["asked_with"][name], candidate[name])
     for name in (CANDIDATE, BASELINE):
-        _same(name, "program", last["program"], _json(files, name)["program"])
+        require_same(name, "program", last["program"], json_of(files, name)["program"])
     return {
         "program": last["program"],
         "partition": last["day"],
         "candidateVersion": sha256_hex(files[CANDIDATE]),
         "baselineVersion": sha256_hex(files[BASELINE]),
-        "metric": {"name": _json(files, REPORT)["metric_name"], "digest": look.metric_digest},
+        "metric": {"name": json_of(files, REPORT)["metric_name"], "digest": look.metric_digest},
         "decision": decision_record(stated(decision)),
         "holdout": {"digest": _items_digest(rows), "n": len(rows)},
         "lm": {"name": candidate["lm"]["model"], "digest": digest_of(candidate["lm"])},
@@ -117,8 +129,8 @@ def _recheck(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 def read_comparison(files: Mapping[str, bytes]) -> tuple[list[PairedItem], Rules, Look]:
     """Rows, rules and look as they were stored."""
-    report = _json(files, REPORT)
-    rows = [PairedItem.from_record(row) for row in _lines(files, ROWS)]
+    report = json_of(files, REPORT)
+    rows = [PairedItem.from_record(row) for row in lines_of(files, ROWS)]
     return rows, Rules.from_record(report["rules"]), Look.from_record(report["look"])
 
 
@@ -129,24 +141,24 @@ def traceset_root(trainset: bytes) -> str:
 
 def _check_look(files: Mapping[str, bytes], look: Look, rules: Rules) -> dict[str, Any]:
     """The look is the last of the ledger's extract, and counted right; returns that look."""
-    looks = _json(files, LOOKS)
-    _same(LOOKS, "number of looks", look.number, len(looks))
-    _same(LOOKS, "k", [row["k"] for row in looks], list(range(1, look.number + 1)))
+    looks = json_of(files, LOOKS)
+    require_same(LOOKS, "number of looks", look.number, len(looks))
+    require_same(LOOKS, "k", [row["k"] for row in looks], list(range(1, look.number + 1)))
     last = looks[-1]
-    _same(LOOKS, "baseline", last["baseline"], sha256_hex(files[BASELINE]))
-    _same(LOOKS, "candidate", last["candidate"], sha256_hex(files[CANDIDATE]))
-    _same(LOOKS, "metric", last["metric"], look.metric_digest)
-    _same(LOOKS, "item_list", last["item_list"], look.holdout_digest)
-    _same(LOOKS, "alpha", last["alpha"], rules.alpha)
-    _same(REPORT, "look.baseline_version", look.baseline_version, last["baseline"])
-    _same(REPORT, "look.candidate_version", look.candidate_version, last["candidate"])
+    require_same(LOOKS, "baseline", last["baseline"], sha256_hex(files[BASELINE]))
+    require_same(LOOKS, "candidate", last["candidate"], sha256_hex(files[CANDIDATE]))
+    require_same(LOOKS, "metric", last["metric"], look.metric_digest)
+    require_same(LOOKS, "item_list", last["item_list"], look.holdout_digest)
+    require_same(LOOKS, "alpha", last["alpha"], rules.alpha)
+    require_same(REPORT, "look.baseline_version", look.baseline_version, last["baseline"])
+    require_same(REPORT, "look.candidate_version", look.candidate_version, last["candidate"])
     return dict(last)
 
 
 def _check_rows(files: Mapping[str, bytes], rows: Sequence[PairedItem], look: Look) -> None:
     """The rows are all items of the look and no others, and none of them was learnt from."""
-    _same(ROWS, "items", _items_digest(rows), look.holdout_digest)
-    learnt = {line["cluster"] for line in _lines(files, TRAINSET)}
+    require_same(ROWS, "items", _items_digest(rows), look.holdout_digest)
+    learnt = {line["cluster"] for line in lines_of(files, TRAINSET)}
     if learnt & {row.item for row in rows}:
         raise EvidenceContradiction(f"{ROWS}: has an item that is in {TRAINSET}")
 
@@ -157,18 +169,20 @@ def check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> Non
     Raises:
         EvidenceContradiction: naming the file and what is wrong in it.
     """
-    demos = _json(files, DEMOS)
+    demos = json_of(files, DEMOS)
     shown = {
         (predictor, at): demo for predictor, part in candidate["state"].items() for at, demo in enumerate(part["demos"])
     }
     listed = sorted([demo["predictor"], demo["position"], demo["digest"]] for demo in demos)
-    _same(DEMOS, "demos", listed, sorted([*key, demo_digest(demo)] for key, demo in shown.items()))
+    require_same(DEMOS, "demos", listed, sorted([*key, demo_digest(demo)] for key, demo in shown.items()))
     facts = read_facts(files[FACTS_FILE])
     weighed = {(demo.trace_id, demo.cluster, demo.quality_ppm) for demo in facts.demos}
-    _same(FACTS_FILE, "demos", weighed, {(demo["trace_id"], demo["cluster"], demo["quality_ppm"]) for demo in demos})
-    _same(FACTS_FILE, "program", candidate["program"], facts.scope.program)
+    require_same(
+        FACTS_FILE, "demos", weighed, {(demo["trace_id"], demo["cluster"], demo["quality_ppm"]) for demo in demos}
+    )
+    require_same(FACTS_FILE, "program", candidate["program"], facts.scope.program)
     arrived = {arrival.trace_id: (arrival.contributor, arrival.content) for arrival in facts.arrivals}
-    lines = _lines(files, TRAINSET)
+    lines = lines_of(files, TRAINSET)
     trained = {line["trace_id"]: line for line in lines if line["side"] != "validation"}
     contents = {line["content"] for line in lines}
     for demo in demos:
@@ -176,9 +190,9 @@ def check_demos(files: Mapping[str, bytes], candidate: Mapping[str, Any]) -> Non
         if trace_id not in trained:
             raise EvidenceContradiction(f"{DEMOS}: trace {trace_id} is not in the trainset")
         for name in ("cluster", "content", "trace_digest", "contributor"):
-            _same(TRAINSET, f"{name} of {trace_id}", demo[name], trained[trace_id][name])
+            require_same(TRAINSET, f"{name} of {trace_id}", demo[name], trained[trace_id][name])
         said = (demo["contributor"], demo["content"])
-        _same(FACTS_FILE, f"contributor and content of {trace_id}", said, arrived.get(trace_id))
+        require_same(FACTS_FILE, f"contributor and content of {trace_id}", said, arrived.get(trace_id))
         _check_source(demo, shown[demo["predictor"], demo["position"]], candidate, contents)
 
 
@@ -193,7 +207,7 @@ def _check_source(
     inputs = [field["name"] for field in candidate["signatures"][demo["predictor"]]["inputs"]]
     content = cluster_of({name: shown.get(name) for name in inputs})
     if content != demo["content"] and content in contents:
-        _same(DEMOS, f"content of {demo['trace_id']}", content, demo["content"])
+        require_same(DEMOS, f"content of {demo['trace_id']}", content, demo["content"])
 
 
 def _check_trials(files: Mapping[str, bytes]) -> None:
@@ -201,7 +215,7 @@ def _check_trials(files: Mapping[str, bytes]) -> None:
     trials = read_facts(files[FACTS_FILE]).trials
     if trials is None:
         return
-    lines = _lines(files, TRAINSET)
+    lines = lines_of(files, TRAINSET)
     validation = {(line["cluster"], line["group"]) for line in lines if line["side"] == "validation"}
     if not validation.issuperset(trials.items):
         raise EvidenceContradiction(f"{FACTS_FILE}: trials have an item that is no validation item of {TRAINSET}")
@@ -211,14 +225,21 @@ def _items_digest(rows: Iterable[PairedItem]) -> str:
     return sha256_hex(canonical_json(sorted(row.item for row in rows)))
 
 
-def _json(files: Mapping[str, bytes], name: str) -> Any:
+def json_of(files: Mapping[str, bytes], name: str) -> Any:
+    """A file's JSON value, read strictly."""
     return load_json(files[name], name)
 
 
-def _lines(files: Mapping[str, bytes], name: str) -> list[Any]:
+def lines_of(files: Mapping[str, bytes], name: str) -> list[Any]:
+    """A file's JSON values, one a line."""
     return [load_json(line, name) for line in files[name].splitlines()]
 
 
-def _same(name: str, field: str, expected: object, found: object) -> None:
+def require_same(name: str, field: str, expected: object, found: object) -> None:
+    """Refuse a file in which something is not what the others say.
+
+    Raises:
+        EvidenceContradiction: naming the file and the field.
+    """
     if expected != found:
         raise EvidenceContradiction(f"{name}: {field} is {found!r}, the other files say {expected!r}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from telefine_assets.attestation.bundle import BUNDLE_FILE, AttestationBundle
 from telefine_assets.attestation.export import EVIDENCE_FOLDER
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed
-from telefine_assets.attestation.files import recheck
 from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.policy_file import POLICY_FILE, parse_policy
+from telefine_assets.attestation.reissued import recheck
 from telefine_assets.attestation.snapshot import LOG_FILE, CheckedLog, Snapshot, check_snapshot
 from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundle
 from telefine_assets.errors import TelefineError
@@ -31,13 +31,14 @@ class HandedOn:
     log: CheckedLog | None
 
 
-def verify_files(files: Mapping[str, bytes], policy: SignerPolicy, at: int) -> HandedOn:
+def verify_files(files: Mapping[str, bytes], policy: SignerPolicy, at: int, accept_erased: bool = False) -> HandedOn:
     """Verify an attestation with the log and the evidence among its files.
 
     Args:
         files: contents by name, as ``archive.read_bundle`` gives them.
         policy: whom to trust; ``policy.json`` among the files is the sender's opinion.
         at: now, seconds since 1970 UTC.
+        accept_erased: pass although evidence was erased, as ``verify`` does.
 
     Raises:
         VerificationFailed: with the code of what is wrong.
@@ -53,6 +54,7 @@ def verify_files(files: Mapping[str, bytes], policy: SignerPolicy, at: int) -> H
         at=at,
         log=log,
         recheck_decision=recheck,
+        accept_erased=accept_erased,
     )
     return HandedOn(bundle, verified, log)
 

@@ -1,4 +1,4 @@
-"""What a log says beside its attestations: which keys are good, and what is revoked.
+"""What a log says beside its attestations: which keys are good, what is revoked, and what was erased.
 
 Every record is signed as EIP-712 typed data in the domain of the tree heads, and
 names the log's origin, its own position and the root of all leaves before it: it
@@ -10,6 +10,7 @@ with its signature, so that a stranger can check it from the leaf alone.
 
     KeyRecord(string origin,uint64 position,bytes32 before,string action,address key,string reason,uint64 untrustedFrom)
     Revocation(string origin,uint64 position,bytes32 before,bytes32 uid,string reason)
+    Erasure(string origin,uint64 position,bytes32 before,bytes32 file,string reason)
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from telefine_assets.canonical import canonical_json
 
 KEY_KIND = "telefine.key/v1"
 REVOCATION_KIND = "telefine.revocation/v1"
+ERASURE_KIND = "telefine.erasure/v1"
 ADMIT, RETIRE = "admit", "retire"
 _MAX_REASON = 500
 
@@ -122,7 +124,29 @@ class Revocation:
         return place.to_json() | {"uid": self.uid, "reason": self.reason}
 
 
-Said = KeyRecord | Revocation
+@dataclass(frozen=True)
+class Erasure:
+    """A file of evidence held a person's words, and was removed at that person's request.
+
+    Attributes:
+        file: SHA-256 of the file, 0x and 64 digits.
+        reason: why, in words; none of the person's.
+    """
+
+    file: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.file, str) or not BYTES32.fullmatch(self.file):
+            raise RecordError("record.file", f"expected 0x and 64 lower-case digits, found {self.file!r}")
+        _check_reason(self.reason)
+
+    def to_json(self, place: Place) -> dict[str, Any]:
+        """The record, the same in JSON and in what is signed."""
+        return place.to_json() | {"file": self.file, "reason": self.reason}
+
+
+Said = KeyRecord | Revocation | Erasure
 
 _PLACE = (("origin", "string"), ("position", "uint64"), ("before", "bytes32"))
 _TYPES = {
@@ -134,8 +158,9 @@ _TYPES = {
         ("untrustedFrom", "uint64"),
     ),
     Revocation: (*_PLACE, ("uid", "bytes32"), ("reason", "string")),
+    Erasure: (*_PLACE, ("file", "bytes32"), ("reason", "string")),
 }
-_KINDS = {KeyRecord: KEY_KIND, Revocation: REVOCATION_KIND}
+_KINDS = {KeyRecord: KEY_KIND, Revocation: REVOCATION_KIND, Erasure: ERASURE_KIND}
 
 
 @dataclass(frozen=True)
@@ -205,8 +230,10 @@ def read_record(leaf: bytes) -> SignedRecord:
         said: Said = _key_record(record, place)
     elif kind == REVOCATION_KIND:
         said = Revocation(record.text("uid"), record.text("reason"))
+    elif kind == ERASURE_KIND:
+        said = Erasure(record.text("file"), record.text("reason"))
     else:
-        raise RecordError("leaf.kind", f"expected {KEY_KIND} or {REVOCATION_KIND}, found {kind!r}")
+        raise RecordError("leaf.kind", f"expected {', '.join(_KINDS.values())}, found {kind!r}")
     record.done()
     signed = SignedRecord(said, place, fields.text("signer"), Signature.from_json(fields.child("signature")))
     fields.done()

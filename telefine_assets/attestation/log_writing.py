@@ -64,7 +64,7 @@ def say(
         _refuse_void(after, len(before))
         if (append_at or leaves.append_at)(len(before), new):
             return after
-    raise RecordRefused(f"log {origin}: others wrote to it {_TRIES} times in between; try again.")
+    raise _crowded_out(origin)
 
 
 def begin(leaves: Leaves, origin: str, signer: Signer) -> LogState:
@@ -75,6 +75,31 @@ def begin(leaves: Leaves, origin: str, signer: Signer) -> LogState:
     """
     genesis = KeyRecord(ADMIT, signer.address, "first key of the log")
     return say(leaves, origin, signer, lambda state: [] if state.size else [genesis])
+
+
+def place(
+    leaves: Leaves,
+    origin: str,
+    leaf: bytes,
+    check: Callable[[LogState], None],
+    append_at: Callable[[int, tuple[str, bytes]], bool],
+) -> int:
+    """Append an attestation's leaf to the very log that ``check`` lets it into; returns its position.
+
+    A leaf that is there keeps its place.
+
+    Raises:
+        RecordRefused: others never let it in.
+    """
+    entry = "0x" + leaf_hash(leaf).hex()
+    for _ in range(_TRIES):
+        before = leaves.leaves()
+        check(replay(before, origin))
+        if leaf in before:
+            return before.index(leaf)
+        if append_at(len(before), (entry, leaf)):
+            return len(before)
+    raise _crowded_out(origin)
 
 
 def require_good(state: LogState, address: str) -> None:
@@ -88,6 +113,10 @@ def require_good(state: LogState, address: str) -> None:
             f"signer {address} is no good key of log {state.origin} (good: {', '.join(state.good) or 'none'}). "
             f"With a good key as the signer, run: telefine attest rotate {address} --reason REASON"
         )
+
+
+def _crowded_out(origin: str) -> RecordRefused:
+    return RecordRefused(f"log {origin}: others wrote to it {_TRIES} times in between; try again.")
 
 
 def _placed(said: Sequence[Said], before: Sequence[bytes], origin: str, signer: Signer) -> list[SignedRecord]:

@@ -1,4 +1,4 @@
-"""What a log's leaves add up to: which keys are good from where to where, and what is revoked.
+"""What a log's leaves add up to: which keys are good from where to where, what is revoked, and what was erased.
 
 A pure function of the leaves: everybody who has them comes to the same state. A
 record has an effect only if it stands where it says it stands, its signature is
@@ -22,7 +22,15 @@ from telefine_assets.attestation.cosigning import COSIGNATURE_KIND, Cosignature,
 from telefine_assets.attestation.eas import EasDomain
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.log_receipt import LEAF_KIND
-from telefine_assets.attestation.log_records import ADMIT, KeyRecord, Revocation, SignedRecord, read_record
+from telefine_assets.attestation.log_records import (
+    ADMIT,
+    Erasure,
+    KeyRecord,
+    Revocation,
+    Said,
+    SignedRecord,
+    read_record,
+)
 from telefine_assets.attestation.policy import TrustedSigner
 from telefine_assets.attestation.signatures import BYTES32
 from telefine_assets.attribution.records import Fields, RecordError, load_json
@@ -99,6 +107,8 @@ class LogState:
         keys: every key that was ever good, by address, in order of admission.
         revoked: position of the revocation, by uid.
         cosigned: the first position at which its key was good, by uid and cosignature.
+        erased: the leaves that say so, by the SHA-256 of a file of evidence that was removed, whatever became of
+            their signers' keys since: whose word counts, says ``SignerPolicy.counts``.
     """
 
     origin: str
@@ -106,6 +116,7 @@ class LogState:
     keys: Mapping[str, Key]
     revoked: Mapping[str, int]
     cosigned: Mapping[tuple[str, Cosignature], int]
+    erased: Mapping[str, Sequence[Line]]
 
     @property
     def size(self) -> int:
@@ -126,6 +137,16 @@ class LogState:
     def void(self) -> tuple[Line, ...]:
         """The leaves that have no effect."""
         return tuple(line for line in self.lines if line.void is not None)
+
+    def leaf_of(self, uid: str) -> Line | None:
+        """The newest leaf of an attestation whose signer is trusted at its place; None where there is none."""
+        stretches = self.trusted()
+        for line in reversed(self.lines):
+            if (line.kind, line.what, line.void) == (LEAF_KIND, uid, None) and any(
+                each.address == line.signer and each.covers(line.position) for each in stretches
+            ):
+                return line
+        return None
 
     def trusted(self) -> tuple[TrustedSigner, ...]:
         """The stretches in which keys are trusted to sign attestations and heads."""
@@ -148,7 +169,7 @@ def replay(leaves: Sequence[bytes], origin: str, patience: int | None = None) ->
             if not patience:
                 raise RecordError("log.leaves", "too many of them are signed in somebody else's name")
             patience -= 1
-    return LogState(origin, tuple(walk.lines), walk.keys, walk.revoked, walk.cosigned)
+    return LogState(origin, tuple(walk.lines), walk.keys, walk.revoked, walk.cosigned, walk.erased)
 
 
 class _Walk:
@@ -160,6 +181,7 @@ class _Walk:
         self.keys: dict[str, Key] = {}
         self.revoked: dict[str, int] = {}
         self.cosigned: dict[tuple[str, Cosignature], int] = {}
+        self.erased: dict[str, list[Line]] = {}
         self._attested: set[str] = set()
         self._log = MerkleLog()
 
@@ -198,10 +220,10 @@ class _Walk:
     def _record(self, kind: str, record: SignedRecord) -> Line:
         said = record.said
         void = self._why_void(record)
+        line = Line(len(self.lines), kind, record.signer, _what(said), said.reason, void)
         if void is None:
-            self._apply(said)
-        what = f"{said.action} {said.key}" if isinstance(said, KeyRecord) else f"revoke {said.uid}"
-        return Line(len(self.lines), kind, record.signer, what, said.reason, void)
+            self._apply(said, line)
+        return line
 
     def _why_void(self, record: SignedRecord) -> Void | None:
         place = record.place
@@ -220,6 +242,9 @@ class _Walk:
             return None if is_genesis else Void.NO_GENESIS
         if not self._is_good(record.signer):
             return Void.SIGNER_NOT_GOOD
+        if isinstance(said, Erasure):
+            # Said again, it has an effect again: the key may have leaked that said it, or count for fewer verifiers.
+            return None
         return self._why_no_key(said) if isinstance(said, KeyRecord) else self._why_no_revocation(said)
 
     def _why_no_key(self, said: KeyRecord) -> Void | None:
@@ -245,9 +270,11 @@ class _Walk:
             return Void.UNKNOWN_UID
         return Void.REVOKED_BEFORE if said.uid in self.revoked else None
 
-    def _apply(self, said: KeyRecord | Revocation) -> None:
-        position = len(self.lines)
-        if isinstance(said, Revocation):
+    def _apply(self, said: Said, line: Line) -> None:
+        position = line.position
+        if isinstance(said, Erasure):
+            self.erased.setdefault(said.file.removeprefix("0x"), []).append(line)
+        elif isinstance(said, Revocation):
             self.revoked[said.uid] = position
         elif said.action == ADMIT:
             self.keys[said.key] = Key(said.key, position)
@@ -260,6 +287,12 @@ class _Walk:
     def _is_good(self, address: str) -> bool:
         key = self.keys.get(address)
         return key is not None and key.retired_at is None
+
+
+def _what(said: Said) -> str:
+    if isinstance(said, KeyRecord):
+        return f"{said.action} {said.key}"
+    return f"erase {said.file}" if isinstance(said, Erasure) else f"revoke {said.uid}"
 
 
 def _kind_of(leaf: bytes) -> str:

@@ -52,6 +52,8 @@ def build_statement(claim: Claim) -> dict[str, Any]:
             "looksDigest": claim.looks_digest,
             "payoutRoot": claim.payout_root,
             "evidence": [_evidence_record(file) for file in claim.evidence],
+            # Only where it replaces any: what was never revoked has one form.
+            **({"replaces": list(claim.replaces)} if claim.replaces else {}),
         },
     }
 
@@ -120,6 +122,7 @@ def parse_statement(value: Mapping[str, Any]) -> Claim:
         looks_digest=predicate.text("looksDigest", DIGEST, "a sha256"),
         payout_root=predicate.text("payoutRoot"),
         evidence=tuple(_evidence(row) for row in predicate.objects("evidence")),
+        replaces=predicate.some_texts("replaces"),
     )
     predicate.done()
     return claim

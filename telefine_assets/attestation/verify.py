@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 from telefine_assets.attestation.bundle import AttestationBundle
 from telefine_assets.attestation.checks import (
     DecisionRecheck,
+    ErasedFile,
     EvidenceSource,
     check_binding,
     check_claim,
     check_decision,
+    check_erased,
     check_identity,
     check_log,
     check_log_is_there,
+    check_replaced,
     check_standing,
     check_weights,
     fetch_evidence,
@@ -57,6 +60,9 @@ class VerifiedAttestation:
         unchecked: what was not checked because the caller gave no means to:
             ``decision``, ``log``, ``revocation`` (what the log says after the
             receipt). Empty for a full verification.
+        erased: files of evidence that are missing because they were erased on request, by
+            the signed word that stands in the log; the decision is then unchecked. Empty
+            unless the caller accepts it.
     """
 
     uid: str
@@ -68,6 +74,7 @@ class VerifiedAttestation:
     log_index: int | None
     signers: tuple[str, ...]
     unchecked: tuple[str, ...]
+    erased: tuple[ErasedFile, ...] = ()
 
 
 def verify(
@@ -82,6 +89,7 @@ def verify(
     log: CheckedLog | None = None,
     recheck_decision: DecisionRecheck | None = None,
     payout_root: Callable[[WeightTable], str] | None = None,
+    accept_erased: bool = False,
 ) -> VerifiedAttestation:
     """Verify an attestation, or refuse it with a code.
 
@@ -99,6 +107,8 @@ def verify(
             it the decision stands as signed, and the result says so.
         payout_root: gives the payout root of the recomputed weights;
             ``shares_root`` over wallets and ppm if None.
+        accept_erased: pass although files of evidence were erased by a signed word in the log
+            that counts. Nobody can decide again then: such a word is as good as who gave it.
 
     Returns:
         What was verified, and what was not.
@@ -116,9 +126,12 @@ def verify(
     check_claim(data, claim)
     proof = None if receipt is None else _parse(FailureCode.LOG_RECEIPT_MALFORMED, LogReceipt.from_json, receipt)
     log_index = check_log(parsed, proof, policy, log)
+    check_replaced(claim, log, log_index)
     logged = {} if log is None else log.state.cosigned
     signers = check_threshold(parsed, read_cosignatures(cosignatures, parsed), policy, log_index, logged)
-    files = fetch_evidence(claim, evidence)
+    files, erased = fetch_evidence(claim, evidence, policy, log, log_index)
+    if not accept_erased:
+        check_erased(erased)
     weights = check_weights(claim, files, policy)
     expect(
         FailureCode.PAYOUT_ROOT_MISMATCH,
@@ -127,14 +140,23 @@ def verify(
         claim.payout_root,
     )
     unchecked = []
-    if recheck_decision is None:
+    if recheck_decision is None or erased:
         unchecked.append("decision")
     else:
         stated = {**statement["predicate"], "candidateVersion": claim.candidate_version}
         check_decision(stated, files, recheck_decision)
     unchecked += [name for name, given in (("log", log_index), ("revocation", log)) if given is None]
     return VerifiedAttestation(
-        parsed.uid, parsed.signer, parsed.message.time, data, claim, weights, log_index, signers, tuple(unchecked)
+        parsed.uid,
+        parsed.signer,
+        parsed.message.time,
+        data,
+        claim,
+        weights,
+        log_index,
+        signers,
+        tuple(unchecked),
+        erased,
     )
 
 
@@ -147,6 +169,7 @@ def verify_bundle(
     log: CheckedLog | None = None,
     recheck_decision: DecisionRecheck | None = None,
     payout_root: Callable[[WeightTable], str] | None = None,
+    accept_erased: bool = False,
 ) -> VerifiedAttestation:
     """``verify`` for what ``AttestationBundle.from_bytes`` read."""
     return verify(
@@ -160,6 +183,7 @@ def verify_bundle(
         log=log,
         recheck_decision=recheck_decision,
         payout_root=payout_root,
+        accept_erased=accept_erased,
     )
 
 

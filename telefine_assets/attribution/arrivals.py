@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from telefine_assets.attribution.addresses import resolve_contributor
@@ -67,6 +67,31 @@ class Register:
             *(_arrival(trace, signed.get((trace.content, trace.contributor or "")), self.unsigned) for trace in given),
             *(_logged(cluster_of[key[0]], key[0], each) for key, each in signed.items() if key not in own),
         ]
+
+    def again(self, attested: Iterable[Arrival], now: Mapping[tuple[str, str], Given]) -> list[Arrival]:
+        """The arrivals of an attestation, each trace by whom it names now; no trace and no signature comes or goes.
+
+        What was attested is public: whoever signs for it, or logs a copy, afterwards has no part in it.
+
+        Args:
+            attested: the arrivals, as attested.
+            now: traces by id and content; an arrival whose trace is not among them stands as it was.
+        """
+        attested = list(attested)
+        signed = {(each.content or "", each.submission.contributor): each for each in attested if each.submission}
+
+        def named_now(each: Arrival) -> Arrival:
+            trace = now.get((each.trace_id, each.content or ""))
+            if trace is None:
+                return each
+            by = signed.get((trace.content, trace.contributor or ""))
+            found = _arrival(trace, by.submission if by else None, self.unsigned)
+            return replace(found, cluster=each.cluster, arrival_ms=each.arrival_ms)
+
+        named = [named_now(each) for each in attested if not each.trace_id.startswith(LOGGED)]
+        own = {(each.content or "", each.contributor or "") for each in named}
+        left = ((key, each) for key, each in signed.items() if key not in own)
+        return [*named, *(_logged(each.cluster, key[0], each.submission) for key, each in left if each.submission)]
 
     def signed(self, contents: Iterable[str]) -> list[tuple[str, LoggedSubmission]]:
         """Everything that was signed for some contents and logged: (content, submission), by position."""

@@ -7,7 +7,8 @@
                    "submission": null, or {"contributor", "time", "salt", "signature",
                                            "position", "received_ms"}}, ...],
      "origin":   the deployment, "program": its program; submissions are for these alone
-     "trials":   null, or what the demos' coalitions scored: then the method is shapley}
+     "trials":   null, or what the demos' coalitions scored: then the method is shapley,
+     "withdrawn": [cluster, ...], ascending; only where some were: their parts are in escrow}
 
 Rows are sorted by trace id and given once, so that the same facts are the same
 bytes in whatever order they were found.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from telefine_assets.attribution.arrivals import arrival_record, read_arrival, verify_arrivals
-from telefine_assets.attribution.records import Fields, load_json
+from telefine_assets.attribution.records import Fields, RecordError, load_json
 from telefine_assets.attribution.shapley import METHOD as SHAPLEY
 from telefine_assets.attribution.shapley import ShapleyValues, shapley_weights
 from telefine_assets.attribution.submissions import Scope
@@ -45,16 +46,22 @@ class Facts:
         arrivals: every trace of the demos' clusters.
         scope: deployment and program, as whose the arrivals were signed.
         trials: what the demos' coalitions scored; None where demos count by use.
+        withdrawn: clusters of demos whose feedback did not stand, ascending.
     """
 
     demos: tuple[UsedDemo, ...]
     arrivals: tuple[Arrival, ...]
     scope: Scope
     trials: Trials | None = None
+    withdrawn: tuple[str, ...] = ()
 
 
 def write_facts(
-    demos: Iterable[UsedDemo], arrivals: Iterable[Arrival], scope: Scope, trials: Trials | None = None
+    demos: Iterable[UsedDemo],
+    arrivals: Iterable[Arrival],
+    scope: Scope,
+    trials: Trials | None = None,
+    withdrawn: Iterable[str] = (),
 ) -> bytes:
     """The evidence file for a program's demos and the arrivals of their clusters.
 
@@ -64,8 +71,10 @@ def write_facts(
     used = set(demos)
     clusters = {demo.cluster for demo in used}
     arrived = {arrival for arrival in arrivals if arrival.cluster in clusters}
+    held = sorted(set(withdrawn))
     return canonical_json(
-        {
+        ({"withdrawn": held} if held else {})
+        | {
             "demos": [_demo_record(demo) for demo in sorted(used, key=lambda demo: demo.trace_id)],
             "arrivals": [arrival_record(row) for row in sorted(arrived, key=lambda row: row.trace_id)],
             "origin": scope.origin,
@@ -86,8 +95,11 @@ def read_facts(data: bytes) -> Facts:
     scope = Scope(fields.text("origin"), fields.text("program"))
     arrivals = tuple(read_arrival(row, scope) for row in fields.objects("arrivals"))
     trials = fields.take("trials")
+    withdrawn = fields.some_texts("withdrawn")
     fields.done()
-    return Facts(demos, arrivals, scope, None if trials is None else Trials.from_record(trials))
+    if list(withdrawn) != sorted({demo.cluster for demo in demos} & set(withdrawn)):
+        raise RecordError(f"{FACTS_FILE}.withdrawn", "expected clusters of the demos, ascending, each once")
+    return Facts(demos, arrivals, scope, None if trials is None else Trials.from_record(trials), withdrawn)
 
 
 def recompute_weights(data: bytes) -> WeightTable:
@@ -110,11 +122,11 @@ def weights_of(facts: Facts) -> WeightTable:
     """
     verify_arrivals(facts.arrivals, facts.scope)
     if facts.trials is None:
-        return usage_weights(facts.demos, facts.arrivals)
+        return usage_weights(facts.demos, facts.arrivals, facts.withdrawn)
     values = values_of(facts)
     if values is None:
         return WeightTable(SHAPLEY, (), (), TOO_FEW_ITEMS)
-    return shapley_weights(values, facts.demos, facts.arrivals, facts.trials.rules).table
+    return shapley_weights(values, facts.demos, facts.arrivals, facts.trials.rules, facts.withdrawn).table
 
 
 def values_of(facts: Facts) -> ShapleyValues | None:

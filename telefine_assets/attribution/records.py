@@ -130,6 +130,15 @@ class Fields:
                 raise RecordError(self.path(name), f"expected a list of texts, found {value!r} in it")
         return tuple(values)
 
+    def some_texts(self, name: str) -> tuple[str, ...]:
+        """An array of texts that stands here only where it holds any: none where there is no such field."""
+        if name not in self._left:
+            return ()
+        values = self.texts(name)
+        if not values:
+            raise RecordError(self.path(name), "is empty; leave it out")
+        return values
+
     def child(self, name: str) -> Fields:
         """A nested object."""
         return Fields(self.take(name), self.path(name))

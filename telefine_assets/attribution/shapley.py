@@ -27,7 +27,7 @@ answers (see ``telefine_assets.attribution.trials``) can recompute the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb, factorial, isqrt
@@ -181,7 +181,11 @@ def shapley_values(players: Iterable[str], utility: Utility, rules: ShapleyRules
 
 
 def shapley_weights(
-    values: ShapleyValues, demos: Iterable[UsedDemo], arrivals: Iterable[Arrival], rules: ShapleyRules
+    values: ShapleyValues,
+    demos: Iterable[UsedDemo],
+    arrivals: Iterable[Arrival],
+    rules: ShapleyRules,
+    withdrawn: Collection[str] = (),
 ) -> ShapleyWeights:
     """Pay the clusters whose value is beyond the noise, each to its first submitter.
 
@@ -191,6 +195,7 @@ def shapley_weights(
             quality does not count here.
         arrivals: every trace of the clusters concerned; others do no harm.
         rules: the standard errors that a value must exceed.
+        withdrawn: clusters whose feedback did not stand; their parts are held.
 
     Raises:
         AttributionError: values and demos are not of the same clusters; or as for
@@ -206,14 +211,16 @@ def shapley_weights(
     if not paid:
         reason = NOTHING_USED if not used else WITHIN_NOISE if positive else NOTHING_HELPS
         return ShapleyWeights(WeightTable(METHOD, (), (), reason), negative, within)
-    return ShapleyWeights(_table(paid, used, arrivals), negative, within)
+    return ShapleyWeights(_table(paid, used, arrivals, withdrawn), negative, within)
 
 
-def _table(paid: Mapping[str, int], used: Iterable[UsedDemo], arrivals: Iterable[Arrival]) -> WeightTable:
+def _table(
+    paid: Mapping[str, int], used: Iterable[UsedDemo], arrivals: Iterable[Arrival], withdrawn: Collection[str]
+) -> WeightTable:
     # Parts as qualities already sum to the full million, so usage weights hand them on unchanged.
     parts = largest_remainder(FULL_PPM, paid)
     worth = [replace(demo, quality_ppm=parts.get(demo.cluster, 0)) for demo in used]
-    return replace(usage_weights(worth, arrivals), method=METHOD)
+    return replace(usage_weights(worth, arrivals, withdrawn), method=METHOD)
 
 
 def _beyond_noise(line: PlayerValue, rules: ShapleyRules) -> bool:

@@ -7,7 +7,7 @@ day's weights saw their window alone: what the weights say of a cluster stands.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from telefine_assets.traces.days import CLEANED, TRACES
 from telefine_assets.traces.giving import Given, Kept, given_by, kept_of, rules_of
 
 if TYPE_CHECKING:
+    from telefine_assets.attestation.standing import DayStanding
     from telefine_assets.attribution.arrivals import Register
     from telefine_assets.traces.inspecting import Stored
 
@@ -98,11 +99,13 @@ class Trail:
         stored: tables and records.
         register: where signed submissions are looked up.
         tag: name of the contributor's tag.
+        standing: what stands of a day's attestations.
     """
 
     stored: Stored
     register: Register
     tag: str
+    standing: Callable[[str], DayStanding]
 
     def why(self, wallet: str, days: Collection[str]) -> Iterator[TraceLine]:
         """What became of each trace that names a wallet (EIP-55), by day and time."""
@@ -127,7 +130,7 @@ class Trail:
         kept = [each for day in days for each in kept_of(self.stored, day, "cluster", clusters)]
         for arrival in self.register.arrivals(kept):
             arrived[arrival.cluster].append(arrival)
-        return Owners(wallet, read_days(self.stored.records, self.stored.program), arrived)
+        return Owners(wallet, read_days(self.stored.records, self.stored.program, self.standing), arrived)
 
 
 class Owners:
@@ -192,11 +195,15 @@ def _judged(day: DayRecords, share: Share, wallet: str) -> tuple[Code, str | Non
         return Code.NOT_ATTESTED_YET, None
     if day.uid is None:
         return Code.NOT_REACHED, day.attested["reason"]
+    amount = day.amount(wallet)
+    if amount is None and day.unclaimed:
+        return Code.NOT_PAID, "what was attested was revoked, and no claim is in force"
     if day.paid is None:
         return Code.NOT_PAID_YET, None
-    amount = day.amount(wallet)
     if amount is None:
         return Code.NOT_PAID, day.paid["reason"]
+    if not amount and day.paid_before:
+        return Code.NOT_PAID, "the day was paid before its weights were corrected, and is paid once"
     return (Code.PAID, None) if amount else (Code.BELOW_DUST, None)
 
 

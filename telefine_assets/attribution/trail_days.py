@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from telefine_assets.attestation.standing import DayStanding
+
+
+_LATER = ("attestations", "contributor_payouts", "reissues")
 
 
 class Records(Protocol):
@@ -43,16 +49,20 @@ class DayRecords:
     Attributes:
         day: the day, YYYY-MM-DD.
         compiled: of ``compiled_programs``.
-        weighed: of ``contributor_weights``.
+        weighed: of ``contributor_weights``, with the weights of what was issued again where that is in force.
+        before: the weights as they were attested first.
         attested: of ``attestations``; None while there is none.
         paid: of ``contributor_payouts``; None while there is none.
+        standing: what of the day's attestations is in force.
     """
 
     day: str
     compiled: Mapping[str, Any]
     weighed: Mapping[str, Any]
+    before: Mapping[str, Any]
     attested: Mapping[str, Any] | None
     paid: Mapping[str, Any] | None
+    standing: DayStanding
 
     def demos(self, cluster: str) -> list[dict[str, Any]]:
         """The candidate's demos of a cluster: trace_id, predictor, position."""
@@ -80,7 +90,11 @@ class DayRecords:
 
     def weight(self, wallet: str) -> int:
         """A wallet's parts per million."""
-        return sum(line["weight_ppm"] for line in self.weighed["weights"]["lines"] if line["address"] == wallet)
+        return _weight(self.weighed["weights"], wallet)
+
+    def weight_before(self, wallet: str) -> int:
+        """The same as it was attested first; another one where the day was issued again."""
+        return _weight(self.before, wallet)
 
     def clusters(self, wallet: str) -> list[str]:
         """The content clusters that a wallet's weight is for."""
@@ -99,18 +113,36 @@ class DayRecords:
         return sum(int(each["amount"]) for each in self.paid["plan"]["payments"] if each["address"] == wallet)
 
     @property
+    def unclaimed(self) -> bool:
+        """Whether what was attested was revoked, and no claim is in force."""
+        return self.standing.amended and self.standing.in_force is None
+
+    @property
+    def paid_before(self) -> bool:
+        """Whether the day was paid on an attestation that was issued again since: a day is paid once."""
+        replaced = {each.uid for each in self.standing.issued[:-1]}
+        return bool(replaced) and self.paid is not None and self.paid["attestation"] in replaced
+
+    @property
     def public(self) -> set[str]:
         """Wallets that stand in the day's attestation, for everybody to read."""
         return {line["address"] for line in self.weighed["weights"]["lines"]} if self.uid else set()
 
 
-def read_days(records: Records, program: str) -> list[DayRecords]:
-    """The days on which a candidate of the program was weighed, oldest first."""
+def read_days(records: Records, program: str, standing: Callable[[str], DayStanding]) -> list[DayRecords]:
+    """The days on which a candidate of the program was weighed, oldest first; ``standing`` says what is in force."""
     found = []
     for day in records.days(program, "contributor_weights"):
         weighed = records.find(program, "contributor_weights", day)
         compiled = records.find(program, "compiled_programs", day)
         if weighed is not None and compiled is not None and weighed["candidate"] == compiled["candidate"]:
-            later = (records.find(program, stage, day) for stage in ("attestations", "contributor_payouts"))
-            found.append(DayRecords(day, compiled, weighed, *later))
+            attested, paid, again = (records.find(program, stage, day) for stage in _LATER)
+            now, before = standing(day), weighed["weights"]
+            if again is not None and now.in_force is not None and now.in_force.uid == again["uid"]:
+                weighed = {**weighed, "weights": again["weights"]}
+            found.append(DayRecords(day, compiled, weighed, before, attested, paid, now))
     return found
+
+
+def _weight(table: Mapping[str, Any], wallet: str) -> int:
+    return sum(line["weight_ppm"] for line in table["lines"] if line["address"] == wallet)

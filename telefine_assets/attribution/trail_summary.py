@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telefine_assets.attribution.trail_days import DayRecords, Records, read_days
 from telefine_assets.traces.cleaning.report import NOBODY
 from telefine_assets.traces.days import CLEANED
+
+if TYPE_CHECKING:
+    from telefine_assets.attestation.standing import DayStanding
 
 
 @dataclass(frozen=True)
@@ -19,17 +22,20 @@ class EarningDay:
     Attributes:
         day: the day, YYYY-MM-DD.
         candidate: the version that was weighed.
-        weight_ppm: the wallet's weight.
+        weight_ppm: the wallet's weight: of what is in force, where the day was issued again.
+        weight_before_ppm: its weight as it was attested first.
         demos: the demos that it rests on: trace_id, predictor, position.
         worth: of its contents, where demos were tried: cluster, value_ppm, error_ppm.
         uid: the attestation; None if there is none.
-        outcome: what came of the day: the payout's outcome, or else the attestation's.
+        outcome: what came of the day: the payout's outcome, or else the attestation's; ``revoked`` where no claim
+            is in force any more, and nothing was paid before.
         amount: what the wallet gets, smallest units, as text; None where the day pays nobody.
     """
 
     day: str
     candidate: str
     weight_ppm: int
+    weight_before_ppm: int
     demos: Sequence[Mapping[str, Any]]
     worth: Sequence[Mapping[str, Any]]
     uid: str | None
@@ -69,7 +75,9 @@ class Summary:
         return asdict(self)
 
 
-def summary_of(records: Records, program: str, wallet: str, earned: int) -> Summary:
+def summary_of(
+    records: Records, program: str, wallet: str, earned: int, standing: Callable[[str], DayStanding]
+) -> Summary:
     """One wallet (EIP-55) on a page.
 
     Args:
@@ -77,6 +85,7 @@ def summary_of(records: Records, program: str, wallet: str, earned: int) -> Summ
         program: the program.
         wallet: EIP-55.
         earned: what the ledger's payouts ever granted it, smallest units.
+        standing: what stands of a day's attestations.
     """
     found, dropped = Summary(wallet, earned=str(earned)), Counter[str]()
     for counts in _cleaned(records, program):
@@ -87,7 +96,8 @@ def summary_of(records: Records, program: str, wallet: str, earned: int) -> Summ
             elif who.lower() == wallet.lower():
                 found.misspelt += each["given"]
     found.dropped = dict(dropped)
-    found.days = [_earning(day, wallet) for day in read_days(records, program) if day.weight(wallet)]
+    days = read_days(records, program, standing)
+    found.days = [_earning(day, wallet) for day in days if day.weight(wallet) or day.weight_before(wallet)]
     return found
 
 
@@ -114,15 +124,22 @@ def _cleaned(records: Records, program: str) -> Iterator[dict[str, Any]]:
 
 
 def _earning(day: DayRecords, wallet: str) -> EarningDay:
-    amount, decided = day.amount(wallet), day.paid or day.attested
-    clusters = day.clusters(wallet)
+    amount, clusters = day.amount(wallet), day.clusters(wallet)
     return EarningDay(
         day.day,
         day.compiled["candidate"],
         day.weight(wallet),
+        day.weight_before(wallet),
         [demo for cluster in clusters for demo in day.demos(cluster)],
         [{"cluster": cluster} | worth for cluster in clusters if (worth := day.worth(cluster))],
         day.uid,
-        "not_attested_yet" if decided is None else decided["outcome"],
+        _outcome(day),
         None if amount is None else str(amount),
     )
+
+
+def _outcome(day: DayRecords) -> str:
+    if day.unclaimed and (day.paid is None or day.paid["plan"] is None):
+        return "revoked"
+    decided = day.paid or day.attested
+    return "not_attested_yet" if decided is None else str(decided["outcome"])

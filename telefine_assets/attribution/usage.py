@@ -19,7 +19,8 @@ The rule, for one compiled program:
    or leaving a contributor unresolved, changes nobody else's parts, not even
    by one.
 5. A first submitter who cannot be resolved leaves the parts in escrow, under
-   the reason.
+   the reason. So does a cluster whose feedback was withdrawn after it was learnt
+   from, whoever submitted it: nobody gains by a correction of what another gave.
 
 Known holes: a used demo that does not help is still paid; an original that nobody
 signed for loses to a copy that somebody signed.
@@ -28,7 +29,7 @@ signed for loses to a copy that somebody signed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -48,6 +49,8 @@ NOTHING_USED = "no_demo_used"
 NO_QUALITY = "no_quality"
 NO_ARRIVAL = "no_arrival"
 UNSIGNED = "unsigned_submission"
+WITHDRAWN = "feedback_withdrawn"
+"""Why a cluster's parts are held whose feedback did not stand (see ``attribution.reweighing``)."""
 
 _REASON = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -105,12 +108,15 @@ class Arrival:
 Row = TypeVar("Row", UsedDemo, Arrival)
 
 
-def usage_weights(demos: Iterable[UsedDemo], arrivals: Iterable[Arrival]) -> WeightTable:
+def usage_weights(
+    demos: Iterable[UsedDemo], arrivals: Iterable[Arrival], withdrawn: Collection[str] = ()
+) -> WeightTable:
     """Weigh contributors by the rule in this module's docstring.
 
     Args:
         demos: the demos of the program, in any order, repeats allowed.
         arrivals: every trace of the clusters concerned; others do no harm.
+        withdrawn: clusters whose feedback did not stand; their parts are held.
 
     Returns:
         Weights in parts per million, summing to exactly 1,000,000 with the
@@ -138,7 +144,8 @@ def usage_weights(demos: Iterable[UsedDemo], arrivals: Iterable[Arrival]) -> Wei
     if not any(qualities.values()):
         return WeightTable(METHOD, (), (), NO_QUALITY)
     parts = largest_remainder(FULL_PPM, qualities)
-    return _table(parts, _payees(set(parts), arrived.values()), used)
+    payees = _payees(set(parts), arrived.values()) | dict.fromkeys(withdrawn, WITHDRAWN)
+    return _table(parts, payees, used)
 
 
 def _check_demo(demo: UsedDemo) -> None:

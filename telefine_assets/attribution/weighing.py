@@ -99,13 +99,15 @@ class FactsRefused(TelefineError):
     """Stored facts are not what they were made from."""
 
 
-def check_facts(facts: Facts, register: Register, settings: AttributionSettings) -> None:
+def check_facts(facts: Facts, register: Register, settings: AttributionSettings, again: bool = False) -> None:
     """Refuse facts that a changed store would have signed: they must be what log and settings say.
 
     Args:
         facts: as stored.
         register: of the ledger.
         settings: how the program weighs.
+        again: of an attestation that is issued again. What was logged since the first has no part in it; that
+            none is missing of what had one is seen by the first's facts (``attestation.reissued``).
 
     Raises:
         FactsRefused: naming what differs.
@@ -113,7 +115,7 @@ def check_facts(facts: Facts, register: Register, settings: AttributionSettings)
     contents = {each.content for each in facts.arrivals if each.content is not None}
     logged = set(register.signed(contents))
     stated = {(each.content, each.submission) for each in facts.arrivals if each.submission is not None}
-    if stated != logged:
+    if not stated <= logged or (logged - stated and not again):
         raise FactsRefused(
             f"{FACTS_FILE}: has {len(stated)} submissions, the log has {len(logged)} for these contents, and they are "
             "not the same: materialise contributor_weights again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,6 +36,7 @@ class PayoutLedger(Protocol):
         plan: str,
         token: Token,
         lines: Mapping[str, int],
+        replaces: Sequence[str] = (),
     ) -> int:
         """Record a payout once, if the attestation promoted and its gain is new; returns its sequence number."""
         ...
@@ -91,7 +92,9 @@ def pay_attested(
 ) -> dict[str, Any]:
     """Pay by a verified attestation whose candidate serves; returns the stage's record.
 
-    The weights are those that the verification recomputed from evidence. With a
+    The weights are those that the verification recomputed from evidence. Where the
+    day was paid by an attestation that this one replaces, that payout stands, and
+    nothing more is paid. With a
     ``hindrance`` (it is revoked, signatures are missing) nothing is paid on it
     that was not paid before; what was paid stands.
 
@@ -106,11 +109,17 @@ def pay_attested(
     claim = verified.claim
     if (claim.program, claim.partition) != (program, day):
         raise PayoutError(f"attestation {verified.uid} is about {claim.program} on {claim.partition}, not {program}")
+    before = next((uid for uid in claim.replaces if books.ledger.of(uid) is not None), None)
+    if before is not None:
+        paid = pay_day(program, day, before, verified.weights, settings, books)
+        said = f"paid by attestation {before}, which {verified.uid} replaces: what was paid stands, nothing is added"
+        record = paid.to_record() | {"claims": books.put(paid.claims_document()), "attestation": before}
+        return {"outcome": PAID, "reason": said} | record
     if hindrance is not None and books.ledger.of(verified.uid) is None:
         return {"outcome": NOTHING, "reason": f"nothing is paid: the attestation is {hindrance}"} | nothing
     if champion["attestation"] != verified.uid:
         return {"outcome": NOTHING, "reason": f"nothing is paid: {champion['reason']}"} | nothing
-    paid = pay_day(program, day, verified.uid, verified.weights, settings, books)
+    paid = pay_day(program, day, verified.uid, verified.weights, settings, books, claim.replaces)
     outcome = PAID if paid.plan.paid or paid.plan.held else NOTHING
     record = paid.to_record() | {"claims": books.put(paid.claims_document()), "attestation": verified.uid}
     return {"outcome": outcome, "reason": paid.plan.reason or f"attestation {verified.uid}"} | record
@@ -123,10 +132,13 @@ def pay_day(
     weights: WeightTable,
     settings: PayoutSettings,
     books: Books,
+    replaces: Sequence[str] = (),
 ) -> Paid:
     """Plan a payout and record it under its attestation, once and for ever.
 
     A plan that stands is kept, and its token, whatever the settings say by now.
+    ``replaces`` are the revoked attestations that this one was issued again for:
+    what one of them promoted is what is paid for.
 
     Raises:
         LedgerError: when the day was already paid by another attestation, or
@@ -144,7 +156,14 @@ def pay_day(
     lines |= {f"{ESCROW}{held.reason}": held.amount for held in plan.escrow}
     digest = books.put(canonical_json(plan.to_record()))
     seq = books.ledger.record(
-        attestation=attestation, program=program, day=day, pool=plan.pool, plan=digest, token=token, lines=lines
+        attestation=attestation,
+        program=program,
+        day=day,
+        pool=plan.pool,
+        plan=digest,
+        token=token,
+        lines=lines,
+        replaces=replaces,
     )
     totals = add_payout(_totals(books.ledger.totals_before(program, token, seq)), plan)
     return Paid(plan, build_claims(totals), token)

@@ -20,6 +20,7 @@ from telefine_assets.attestation.signers import LocalKeySigner
 from telefine_assets.attestation.snapshot import CheckedLog, Snapshot, check_snapshot, take_snapshot
 from telefine_assets.attestation.verify import VerifiedAttestation, verify_bundle
 from telefine_assets.canonical import digest_of
+from telefine_assets.ledger.records import LoggedAttestation
 from telefine_assets_tests.attestation.example import (
     ATTESTER,
     DOMAIN,
@@ -73,6 +74,21 @@ class MemoryLeaves:
 
     def leaves(self, size: int | None = None) -> list[bytes]:
         return [leaf for _, leaf in self._leaves][:size]
+
+
+class MemoryDays:
+    """Which attestations some leaves have of a day, with the ledger's manners."""
+
+    def __init__(self, leaves: Any) -> None:
+        self._leaves, self._logged = leaves, list[LoggedAttestation]()
+
+    def of(self, program: str, day: str) -> list[str]:
+        return [each.uid for each in self._logged if (each.program, each.day) == (program, day)]
+
+    def append_at(self, position: int, leaf: tuple[str, bytes], what: LoggedAttestation) -> bool:
+        done = self._leaves.append_at(position, [leaf])
+        self._logged += [what] if done else []
+        return bool(done)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from telefine_assets.attestation import archive
 from telefine_assets.attestation.archive import pack, read_bundle, unpack
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed
+from telefine_assets.errors import TelefineError
 
 FILES = {"attestation.json": b"{}", f"evidence/{'a' * 64}": b"x" * 700, "policy.json": b""}
 NAMES = st.from_regex(r"\A[a-z0-9_][a-z0-9_.-]{0,20}(/[a-z0-9_][a-z0-9_.-]{0,20}){0,2}\Z")
@@ -201,7 +202,14 @@ def test_too_many_files_in_a_folder_are_refused(tmp_path, monkeypatch):
         read_bundle(folder)
 
 
-@pytest.mark.parametrize("path", ["none", "none.tar", "policy.json", "."])
+@pytest.mark.parametrize("path", ["none", "none.tar", "none/attestation.json"])
+def test_where_there_is_nothing_the_error_says_so_and_how_to_export(tmp_path, path):
+    with pytest.raises(TelefineError, match=rf"{path}: there is nothing; .*telefine attest export DAY FOLDER") as error:
+        read_bundle(tmp_path / path)
+    assert not isinstance(error.value, VerificationFailed)
+
+
+@pytest.mark.parametrize("path", ["policy.json", "."])
 def test_what_is_no_attestation_is_refused(tmp_path, path):
     (tmp_path / "policy.json").write_bytes(b"{}")
     with pytest.raises(VerificationFailed, match="bundle_malformed: archive: "):

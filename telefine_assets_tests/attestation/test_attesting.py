@@ -11,6 +11,7 @@ import pytest
 from telefine_assets.attestation.attesting import (
     ATTESTED,
     AWAITING,
+    ERASED,
     NOT_REACHED,
     REVOKED,
     Attester,
@@ -22,8 +23,8 @@ from telefine_assets.attestation.attesting import (
 from telefine_assets.attestation.cosigning import cosign, cosignature_leaf
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.failures import VerificationFailed
-from telefine_assets.attestation.files import LOOKS
-from telefine_assets.attestation.log_records import Revocation
+from telefine_assets.attestation.files import LOOKS, ROWS
+from telefine_assets.attestation.log_records import Erasure, Revocation
 from telefine_assets.attestation.log_writing import RecordRefused, begin, say
 from telefine_assets.attestation.replay import replay
 from telefine_assets.attestation.trust import Trust
@@ -31,7 +32,7 @@ from telefine_assets.canonical import sha256_hex
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets_tests.attestation.example import ATTESTER, DOMAIN, STRANGER
-from telefine_assets_tests.attestation.logs import SECOND, THIRD, MemoryLeaves, admit, retire
+from telefine_assets_tests.attestation.logs import SECOND, THIRD, MemoryDays, MemoryLeaves, admit, retire
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, evidence_of
 
 # The deployment whose evidence this is.
@@ -55,6 +56,7 @@ class Deployment:
         self.leaves, self.kept = leaves or MemoryLeaves(), Kept()
         self.evidence = {sha256_hex(content): content for content in FILES.values()}
         self.trust = Trust(DOMAIN, ORIGIN, self.leaves, self.kept, **required)
+        self.days = MemoryDays(self.leaves)
 
     def attester(self, signer=ATTESTER):
         def put(content):
@@ -63,7 +65,13 @@ class Deployment:
 
         looks = json.loads(FILES[LOOKS])
         return Attester(
-            self.trust, lambda: signer, lambda program, key: looks, lambda facts: None, put, self.evidence.get
+            self.trust,
+            self.days,
+            lambda: signer,
+            lambda program, key: looks,
+            lambda facts: None,
+            put,
+            self.evidence.get,
         )
 
     def attest(self, signer=ATTESTER, before=None, reached=True):
@@ -287,3 +295,18 @@ def test_only_the_named_attesters_count():
     with pytest.raises(VerificationFailed, match="uid_mismatch"):
         deployment.standing(deployment.attest() | {"uid": "0x" + "1" * 64})
     assert replace(deployment.trust, attesters=frozenset()).log().policy.genesis == ATTESTER.address
+
+
+def test_nothing_new_rests_on_an_attestation_of_which_evidence_was_erased():
+    deployment = Deployment()
+    record = deployment.attest()
+    rows = sha256_hex(FILES[ROWS])
+    deployment.say(ATTESTER, Erasure(f"0x{rows}", "asked by mail"))
+    assert deployment.standing(record).hindrance is None
+    del deployment.evidence[rows]
+    standing = deployment.standing(record)
+    assert (standing.outcome, [each.name for each in standing.verified.erased]) == (ERASED, [ROWS])
+    assert standing.hindrance.startswith(f"{ERASED}: {ROWS} (sha256 {rows}), by the word of {ATTESTER.address}")
+    # It can be taken back still.
+    deployment.say(ATTESTER, Revocation(record["uid"], "wrong feedback"))
+    assert deployment.standing(record).outcome == REVOKED

@@ -7,7 +7,8 @@ import pytest
 from telefine_assets.attestation.attesting import claim_of
 from telefine_assets.attestation.checks import check_decision
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed
-from telefine_assets.attestation.files import DEMOS, LOOKS, REPORT, ROWS, TRAINSET, recheck
+from telefine_assets.attestation.files import DEMOS, LOOKS, REPORT, ROWS, TRAINSET
+from telefine_assets.attestation.reissued import recheck
 from telefine_assets.attestation.statement import build_statement
 from telefine_assets.canonical import canonical_json
 from telefine_assets_tests.cli.attested_home import ALICE, MONDAY, evidence_of

@@ -6,7 +6,8 @@ import pytest
 
 from telefine_assets.attestation.bundle import attest
 from telefine_assets.attestation.failures import VerificationFailed
-from telefine_assets.attestation.files import EvidenceContradiction, recheck
+from telefine_assets.attestation.files import EvidenceContradiction
+from telefine_assets.attestation.reissued import recheck
 from telefine_assets.attribution.facts import FACTS_FILE, read_facts, write_facts
 from telefine_assets.attribution.submissions import LoggedSubmission, Scope
 from telefine_assets.attribution.usage import Arrival, UsedDemo

@@ -207,11 +207,11 @@ def test_a_page_sums_up_what_was_given_and_earned(home):
         "cleaned_traces", MONDAY, contributors={ALICE: counts, WRONG_CASE: other, "(none)": counts, "b.eth": other}
     )
     home.record("cleaned_traces", TUESDAY, contributors={ALICE: counts})
-    found = summary_of(home.stored.records, "triage", ALICE, 70)
+    found = summary_of(home.stored.records, "triage", ALICE, 70, lambda day: home.standing)
     assert (found.given, found.kept, found.dropped, found.misspelt, found.earned) == (6, 2, {"unlabelled": 4}, 1, "70")
     (day,) = found.days
     assert (day.day, day.weight_ppm, day.outcome, day.amount, len(day.demos)) == (FRIDAY, 1_000_000, "planned", "70", 1)
-    assert not summary_of(home.stored.records, "triage", CAROL, 0).known
+    assert not summary_of(home.stored.records, "triage", CAROL, 0, lambda day: home.standing).known
     listed = all_of(home.stored.records, "triage", {ALICE: 70, CAROL: 80})
     assert [(each.who, each.given, each.earned) for each in listed] == [
         (CAROL, 0, "80"),

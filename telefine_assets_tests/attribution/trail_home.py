@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from telefine_assets.attestation.standing import DayStanding
 from telefine_assets.attribution.addresses import checksum_address, resolve_contributor
 from telefine_assets.attribution.arrivals import Register
 from telefine_assets.attribution.submissions import Scope
@@ -32,6 +33,7 @@ class Home:
         self.cleaned: dict[str, list[dict]] = {}
         self.dropped: dict[str, list[dict]] = {}
         self.signed: list[SubmissionRow] = []
+        self.standing = DayStanding()
 
     def trace(self, name, who, day=MONDAY, content=None, rule=None, split="train", at=None, cleaned=True):
         """Log a trace, and clean it unless its day is not."""
@@ -100,7 +102,7 @@ class Home:
 
     def why(self, wallet, days=(MONDAY, TUESDAY, FRIDAY)) -> dict[str, TraceLine]:
         self.write()
-        trail = Trail(self.stored, Register(SCOPE, self.lookup), TAG)
+        trail = Trail(self.stored, Register(SCOPE, self.lookup), TAG, lambda day: self.standing)
         lines = list(trail.why(wallet, days))
         assert len({line.trace_id for line in lines}) == len(lines)
         return {line.trace_id: line for line in lines}
