@@ -21,12 +21,14 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import select, union
 
 from telefine_assets.keeping.databases import dump, file_of, snapshot
+from telefine_assets.keeping.erasure_list import remember, remembered
 from telefine_assets.keeping.holds import ATTESTATIONS, read_records
 from telefine_assets.keeping.manifest import Entry, KeepingError, Manifest
 from telefine_assets.keeping.places import EVIDENCE, RECORDS, TABLES, Places, Track
 from telefine_assets.keeping.vault import Vault
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
+from telefine_assets.ledger.erasures import erased_in
 from telefine_assets.ledger.schema import SCHEMA_VERSION, champions, look_outcomes, payouts
 from telefine_assets.settings_file import without_password
 from telefine_assets.store.evidence import EvidenceStore
@@ -44,7 +46,7 @@ class Head:
         schema: its schema version.
         audit: digest of the audit log's newest row.
         evidence: digests of the evidence that it cannot do without: versions that served, plans of payouts, reports
-            of looks. A stage writes it before the ledger, and no rule lets it go.
+            of looks. A stage writes it before the ledger, and no rule lets it go. What was erased is not among it.
     """
 
     schema: int
@@ -71,7 +73,7 @@ def head_of(ledger: Ledger) -> Head:
     """The ledger's head, from before anything is copied."""
     named = union(select(champions.c.version), select(payouts.c.plan), select(look_outcomes.c.report))
     with ledger.reading() as connection:
-        evidence = frozenset(map(str, connection.scalars(named)))
+        evidence = frozenset(map(str, connection.scalars(named))) - erased_in(connection, EVIDENCE)
     return Head(SCHEMA_VERSION, Audit(ledger).newest(), evidence)
 
 
@@ -112,6 +114,7 @@ def back_up(places: Places, vault: Vault, head: Head, at: str, track: Track) -> 
             f"store.uri = {without_password(places.store)} has none of the evidence that the ledger names "
             f"({missing[0]} for one): see whether it is mounted; no backup was made, and none was removed"
         )
+    remember(vault.files, remembered(places.files))
     manifest = Manifest(places.deployment, at, head.schema, head.audit, artifacts, tuple(entries))
     vault.seal(manifest)
     return Backup(manifest, tuple(damaged), tuple(missing))

@@ -116,7 +116,7 @@ def _run(tool: str, url: str, arguments: list[str], environment: Mapping[str, st
     if path is None:
         raise KeepingError(
             f"{tool} is not on PATH: install PostgreSQL's client programs of the server's version or a later one, "
-            "or leave this database to your own backups of the server (docs/keeping.md)"
+            "or leave this database to your own backups of the server"
         )
     with _service(url) as file:
         done = subprocess.run(  # noqa: S603 - a program of that name on the operator's own PATH

@@ -126,8 +126,10 @@ def _require_own(settings: Path) -> None:
     """Refuse Dagster's settings where they say that its runs and events are elsewhere, or do not say it legibly."""
     import yaml
 
+    from telefine_assets.strict_yaml import load_yaml
+
     try:
-        values = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}) if settings.is_file() else {}
+        values = (load_yaml(settings.read_text(encoding="utf-8")) or {}) if settings.is_file() else {}
         if not isinstance(values, dict):
             raise ValueError("it must be names with values")
     except (yaml.YAMLError, ValueError, OSError) as error:

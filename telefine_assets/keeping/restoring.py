@@ -16,29 +16,28 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock, Timeout
 
 from telefine_assets.keeping.databases import file_of, is_empty, load, require_idle
+from telefine_assets.keeping.erasure_list import remember, remembered
 from telefine_assets.keeping.manifest import Entry, KeepingError, Manifest
 from telefine_assets.keeping.places import DAGSTER_FOLDERS, EVIDENCE, RECORDS, TABLES, Places, Track
 from telefine_assets.keeping.vault import Vault, digest_of_stream
+from telefine_assets.ledger.versions import require_known
 from telefine_assets.settings_file import UNFINISHED, without_password
 from telefine_assets.store.files import Files
 
 
-def require_fitting(manifest: Manifest, places: Places, schema: int) -> None:
+def require_fitting(manifest: Manifest, places: Places) -> None:
     """Refuse a backup that these settings, or this Telefine, cannot use.
 
     Raises:
-        KeepingError: it is of another deployment, of another schema, or of another kind of database.
+        KeepingError: it is of another deployment, or of another kind of database.
+        LedgerError: no revision leads from its ledger's schema to this Telefine's.
     """
     if manifest.deployment != places.deployment:
         raise KeepingError(
             f"the backup is of deployment {manifest.deployment!r}, the settings are of {places.deployment!r}: "
             "restore it with the settings that it was made with"
         )
-    if manifest.ledger_schema != schema:
-        raise KeepingError(
-            f"the backup's ledger has schema {manifest.ledger_schema}, this Telefine knows {schema}: "
-            "restore it with the Telefine that wrote it"
-        )
+    require_known(manifest.ledger_schema)
     wanted = places.databases()
     for part in ("ledger", "mlflow"):
         names = [each.name for each in manifest.part(part)]
@@ -75,12 +74,15 @@ def occupied(manifest: Manifest, places: Places) -> list[str]:
 def restore(vault: Vault, manifest: Manifest, places: Places, track: Track) -> None:
     """Put back everything; what is there already, byte for byte, is not written again.
 
+    Whose words the place with backups says were erased is added to the store's list first.
+
     Records and tables that the backup does not have are removed, for they speak
     of what the ledger does not know. Other evidence stays: it does no harm.
 
     Raises:
         KeepingError: something cannot be put back; run it again to go on.
     """
+    remember(places.files, remembered(vault.files))
     parts = [name for name in ("store", "artifacts", "mlflow", "dagster", "ledger") if _wanted(name, places)]
     for part in parts:
         for entry in track(list(manifest.part(part)), f"restoring {part}"):

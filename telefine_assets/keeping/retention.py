@@ -37,8 +37,8 @@ from telefine_assets.store.kept import keep_from
 from telefine_assets.store.records import RecordStore
 
 FORMAT = 1
-PARTITION, FILE = "partition", "evidence"
-"""Kinds of what goes, beside the runs of each keeper."""
+PARTITION, FILE, UNFINISHED = "partition", "evidence", "unfinished"
+"""Kinds of what goes, beside the runs of each keeper; the last are what killed writers left behind."""
 INDEX = "cluster_index"
 """The table that tells which inputs were seen before; no text is in it, and it is needed for longer."""
 _SETTLED = timedelta(days=7)
@@ -51,7 +51,7 @@ class Removal:
     """Something that may go.
 
     Attributes:
-        kind: ``partition``, ``evidence``, or a keeper's.
+        kind: ``partition``, ``evidence``, ``unfinished``, or a keeper's.
         name: of the file in the store, or of the run.
         size: bytes; 0 where nobody knows.
     """
@@ -141,6 +141,7 @@ class Rules:
 def plan(rules: Rules, ledger: Ledger, files: Files, keepers: Sequence[Keeper], now: datetime) -> Plan:
     """Say what would go now; nothing is changed."""
     planning = _Planning(rules, ledger, files, now)
+    planning.removals += [Removal(UNFINISHED, name, size) for name, size in files.abandoned(now).items()]
     limits = rules.retention
     if limits.traces_days is not None:
         planning.partitions(_first(now, limits.traces_days))

@@ -4,6 +4,7 @@
 
     objects/ab/abcd...           a file's bytes
     backups/<time>.<sha256>.json a manifest
+    erased.json                  whose words must not come back (``erasure_list``)
 
 A file that is there is not written again, so that a second backup costs what
 changed. A manifest is written when everything that it names is there.
@@ -14,8 +15,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -34,21 +34,15 @@ class Vault:
     def __init__(self, uri: str) -> None:
         """Open it; nothing is made before the first write."""
         self.shown = without_password(uri)
-        self._files = Files(uri)
+        self.files = Files(uri)
+        """What is there."""
         self._local = "://" not in uri
-        self._there = self._files.sizes("objects")
+        self._there = self.files.sizes("objects")
 
     def make(self) -> None:
         """Make a folder on a local disk that only its owner can look into: traces are people's words."""
         if self._local:
-            Path(self._files.path("")).mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def sweep(self, before: datetime) -> None:
-        """Remove what was left half written on a local disk, where nobody has written to it since ``before``."""
-        for path in Path(self._files.path("")).rglob("*.part") if self._local else ():
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < before.timestamp():
-                    path.unlink()
+            Path(self.files.path("")).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def has(self, entry: Entry) -> bool:
         """Whether the file's bytes are there, as far as their number tells."""
@@ -60,18 +54,18 @@ class Vault:
             entry = Entry(name, *_copied(stream, copy))
             if not self.has(entry):
                 copy.seek(0)
-                with self._files.writing(_place(entry.sha256)) as file:
+                with self.files.writing(_place(entry.sha256)) as file:
                     shutil.copyfileobj(copy, file.stream, _CHUNK)
                 self._there[_place(entry.sha256)] = entry.size
         return entry
 
     def seal(self, manifest: Manifest) -> None:
         """Write the manifest: from now on there is a backup."""
-        self._files.write(f"backups/{manifest.label}.json", manifest.to_bytes())
+        self.files.write(f"backups/{manifest.label}.json", manifest.to_bytes())
 
     def labels(self) -> list[str]:
         """What backups there are, oldest first."""
-        return [name.removesuffix(".json") for name in self._files.names("backups") if name.endswith(".json")]
+        return [name.removesuffix(".json") for name in self.files.names("backups") if name.endswith(".json")]
 
     def require_past(self, stamp: str) -> None:
         """Refuse backups that are of later than ``stamp``, which is now: what is newest is not known then.
@@ -95,7 +89,7 @@ class Vault:
         if not found or (label and len(found) > 1):
             known = ", ".join(self.labels()) or "none; a backup that was interrupted is none"
             raise KeepingError(f"{self.shown}: no backup {label or 'yet'} (there are: {known})")
-        return read_manifest(self._files.read(f"backups/{found[-1]}.json") or b"", found[-1])
+        return read_manifest(self.files.read(f"backups/{found[-1]}.json") or b"", found[-1])
 
     def require_own(self, deployment: str) -> None:
         """Refuse a place that holds another deployment's backups: what one prunes, the other may be about to name.
@@ -115,9 +109,9 @@ class Vault:
         old = labels[: max(0, len(labels) - keep)]
         needed = {_place(each.sha256) for label in labels[len(old) :] for each in self.manifest(label).files}
         for label in old:
-            self._files.remove(f"backups/{label}.json")
+            self.files.remove(f"backups/{label}.json")
         for place in [each for each in self._there if each not in needed]:
-            self._files.remove(place)
+            self.files.remove(place)
             del self._there[place]
         return old
 
@@ -128,7 +122,7 @@ class Vault:
         Raises:
             KeepingError: it is missing.
         """
-        with self._files.reading(_place(entry.sha256)) as stream:
+        with self.files.reading(_place(entry.sha256)) as stream:
             if stream is None:
                 raise KeepingError(f"{entry.name}: {self.shown}/{_place(entry.sha256)} is missing; use another backup")
             yield stream

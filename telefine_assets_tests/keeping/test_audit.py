@@ -13,7 +13,7 @@ from telefine_assets_tests.cli.attested_home import NOON
 
 @pytest.fixture(autouse=True)
 def entries(home):
-    """Two rows are there already: promotions."""
+    """Four rows are there already: two attestations, each promoted."""
     log = Audit(home.ledger)
     log.append(AuditEntry("ann", "revoked", "0x1", {"reason": "wrong \x1b[2J feedback"}), NOON)
     log.append(AuditEntry("bob", "revoked", "0x2", {"reason": "leaked"}), NOON.replace(day=22))
@@ -26,14 +26,14 @@ def seqs(telefine, *arguments):
 
 
 def test_rows_are_chosen_by_who_what_to_what_and_when(telefine):
-    assert seqs(telefine) == [1, 2, 3, 4]
-    assert seqs(telefine, "--actor", "ann") == [3]
-    assert seqs(telefine, "--action", "revoked") == [3, 4]
-    assert seqs(telefine, "--action", "revoked", "--subject", "0x2") == [4]
-    assert seqs(telefine, "--since", "2026-11-21") == [4]
-    assert seqs(telefine, "--since", "2026-11-22T13:00:00+01:00") == [4]
+    assert seqs(telefine) == [1, 2, 3, 4, 5, 6]
+    assert seqs(telefine, "--actor", "ann") == [5]
+    assert seqs(telefine, "--action", "revoked") == [5, 6]
+    assert seqs(telefine, "--action", "revoked", "--subject", "0x2") == [6]
+    assert seqs(telefine, "--since", "2026-11-21") == [6]
+    assert seqs(telefine, "--since", "2026-11-22T13:00:00+01:00") == [6]
     assert seqs(telefine, "--since", "2026-11-22T12:00:01") == []
-    assert seqs(telefine, "-n", "2") == [3, 4]
+    assert seqs(telefine, "-n", "2") == [5, 6]
 
 
 def test_people_read_a_table_that_cannot_steer_their_terminal(telefine):
@@ -48,9 +48,9 @@ def test_a_time_that_is_none_is_refused(telefine):
 
 def test_a_whole_chain_is_told_with_its_last_digest_and_a_cut_shows_by_it(home, telefine):
     found = json.loads(telefine("audit", "verify", "--json")[1])
-    assert (found["whole"], found["rows"]) == (True, 4)
+    assert (found["whole"], found["rows"]) == (True, 6)
     assert telefine("audit", "verify", "--last", found["last"])[0] == 0
-    tamper(home, "audit_no_delete", "DELETE FROM audit WHERE seq = 4")
+    tamper(home, "audit_no_delete", "DELETE FROM audit WHERE seq = 6")
     assert telefine("audit", "verify")[0] == 0
     code, _, err = telefine("audit", "verify", "--last", found["last"])
     assert (code, "were cut off" in err) == (1, True)

@@ -185,7 +185,7 @@ def test_a_home_that_is_not_empty_is_left_alone_unless_told(home, telefine, dest
     assert (code, err) == (0, "")
     assert home.records.find("triage", "contributor_payouts", "2026-11-30") is None
     actions = [row.action for row in Audit(Ledger(home.settings.ledger.url)).rows()]
-    assert actions == ["promoted", "promoted", "restored"]
+    assert actions == ["attested", "promoted", "attested", "promoted", "restored"]
 
 
 def test_a_backup_that_was_cut_off_is_none_and_the_next_goes_on(home, telefine, dest, monkeypatch):
@@ -288,9 +288,9 @@ def test_another_deployment_or_schema_is_refused(home, telefine, dest, monkeypat
     code, _, err = telefine("restore", dest, "--check")
     assert (code, "'paid'" in err, "'other'" in err) == (1, True, True)
     file.write_text(file.read_text().replace("deployment: other", "deployment: paid"))
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", SCHEMA_VERSION - 1)
     code, _, err = telefine("restore", dest, "--check")
-    assert (code, f"has schema {SCHEMA_VERSION}" in err) == (1, True)
+    assert (code, f"has schema {SCHEMA_VERSION}, this Telefine knows {SCHEMA_VERSION - 1}" in err) == (1, True)
 
 
 def test_damaged_evidence_is_told_and_what_the_vault_had_is_kept(home, telefine, dest):

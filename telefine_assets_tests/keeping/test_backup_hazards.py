@@ -159,9 +159,12 @@ def test_a_full_disk_is_told(home, telefine, dest, monkeypatch):
 def test_what_a_killed_backup_left_half_written_goes_after_a_day(home, telefine, dest):
     telefine("backup", dest, *LITTLE)
     folder = next((dest / "objects").iterdir())
-    old, young = folder / "abc.0.part", folder / "abc.1.part"
-    for each in (old, young):
+    old, young = (folder / f"abc.{digit * 32}.part" for digit in "01")
+    of_a_stage = home.home / ".telefine" / "store" / "evidence" / "ab" / f"cd.{'2' * 32}.part"
+    of_a_stage.parent.mkdir(parents=True, exist_ok=True)
+    for each in (old, young, of_a_stage):
         each.write_bytes(b"half")
-    os.utime(old, (0, 0))
+    for each in (old, of_a_stage):
+        os.utime(each, (0, 0))
     assert telefine("backup", dest, *LITTLE)[0] == 0
-    assert (old.exists(), young.exists()) == (False, True)
+    assert (old.exists(), young.exists(), of_a_stage.exists()) == (False, True, False)

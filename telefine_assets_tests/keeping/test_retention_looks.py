@@ -15,6 +15,7 @@ from telefine_assets.assets.line import Line
 from telefine_assets.assets.windows import cleaned_window
 from telefine_assets.keeping.retention import Rules, apply, plan, read_plan
 from telefine_assets.ledger.connection import Ledger
+from telefine_assets.observing.observer import UNOBSERVED
 from telefine_assets.partitions import daily
 from telefine_assets.programs.compiling import earlier_of
 from telefine_assets.programs.spec import load_spec
@@ -49,7 +50,7 @@ class Kept:
         self.ledger = LedgerResource(url=f"sqlite:///{folder / 'ledger.db'}")
         program = program_settings(compile={"strategies": [LABELED], "lookback_days": LOOKBACK})
         partitions = daily(PartitionSettings(start=FIRST))
-        self.line = Line("tickets", program, FIRST, None, partitions, "kept")
+        self.line = Line("tickets", program, FIRST, None, partitions, "kept", UNOBSERVED)
 
     def clean(self, number: int) -> None:
         """Give a day 110 traces that no other day has."""
