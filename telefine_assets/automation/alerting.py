@@ -25,8 +25,10 @@ from telefine_assets.automation.alert_sources import (
     updated_ms,
 )
 from telefine_assets.automation.jobs import status_of
+from telefine_assets.automation.observed import observed_tick
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.alerts import Alerts
+from telefine_assets.observing.observer import Observer
 from telefine_assets.partitions import day_of
 from telefine_assets.resources.storage import LedgerResource, StoreResource
 from telefine_assets.settings import Settings
@@ -88,6 +90,7 @@ def alerts_sensor(lines: list[Line], settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=settings.alerts.every_seconds,
         description="Tells people what happened: failures, gains, payouts, odd days. Delivers, and tries again.",
     )
+    @observed_tick(Observer.of(settings), NAME)
     def telefine_alerts(
         context: dg.SensorEvaluationContext, store: StoreResource, ledger: LedgerResource
     ) -> dg.SensorResult:

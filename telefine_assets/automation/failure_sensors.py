@@ -20,6 +20,7 @@ from telefine_assets.automation.failures import (
     tries_again,
 )
 from telefine_assets.automation.jobs import status_of
+from telefine_assets.automation.observed import observed_tick
 from telefine_assets.automation.tags import (
     ASKED_BY,
     ATTEMPT,
@@ -30,6 +31,7 @@ from telefine_assets.automation.tags import (
     RANGE_START,
     RETRY_OF,
 )
+from telefine_assets.observing.observer import UNOBSERVED, Observer
 from telefine_assets.partitions import day_of, days_from
 from telefine_assets.settings_automation import AutomationSettings
 
@@ -60,13 +62,20 @@ def _chain(error: Any) -> list[tuple[str, str]]:
 
 
 def failure_sensors(
-    lines: list[Line], automation: AutomationSettings, jobs: list[Any], notifier: Notifier | None = None
+    lines: list[Line],
+    automation: AutomationSettings,
+    jobs: list[Any],
+    notifier: Notifier | None = None,
+    observer: Observer = UNOBSERVED,
 ) -> list[dg.SensorDefinition]:
     """The two sensors of a deployment; what they tell is in the log, and goes to ``notifier`` if there is one."""
-    return [_failed_runs(automation, jobs, notifier), _standing_failures(lines, automation, notifier)]
+    failed = _failed_runs(automation, jobs, notifier, observer)
+    return [failed, _standing_failures(lines, automation, notifier, observer)]
 
 
-def _failed_runs(automation: AutomationSettings, jobs: list[Any], notifier: Notifier | None) -> dg.SensorDefinition:
+def _failed_runs(
+    automation: AutomationSettings, jobs: list[Any], notifier: Notifier | None, observer: Observer
+) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="telefine_failed_runs",
         default_status=status_of(automation.watch_failures),
@@ -74,6 +83,7 @@ def _failed_runs(automation: AutomationSettings, jobs: list[Any], notifier: Noti
         request_jobs=jobs,
         description="Tries again what failed for a transient reason, and tells of everything else.",
     )
+    @observed_tick(observer, "telefine_failed_runs")
     def telefine_failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
         failure = failure_of(context.instance, run, context.failure_event.message or "")
@@ -126,7 +136,7 @@ def days_of(run: dg.DagsterRun) -> list[str]:
 
 
 def _standing_failures(
-    lines: list[Line], automation: AutomationSettings, notifier: Notifier | None
+    lines: list[Line], automation: AutomationSettings, notifier: Notifier | None, observer: Observer
 ) -> dg.SensorDefinition:
     settings = automation.standing_failures
 
@@ -136,6 +146,7 @@ def _standing_failures(
         minimum_interval_seconds=_DAY_SECONDS,
         description="Once a day: what failed, and was never made since.",
     )
+    @observed_tick(observer, "telefine_standing_failures")
     def telefine_standing_failures(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         since = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=settings.look_back_days)
         runs = standing_in(context.instance, [line.name for line in lines], since)

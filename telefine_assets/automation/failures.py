@@ -7,8 +7,10 @@ language model waits for the model by itself before a run fails at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol
 
 from telefine_assets.alerts.found import standing_failures
@@ -25,11 +27,18 @@ TRANSIENT_ERRORS = frozenset(
         "ConnectionResetError",
         "BrokenPipeError",
         "TimeoutError",
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+        "ReadTimeoutError",
+        "ConnectionClosedError",
+        "gaierror",
         "DagsterExecutionInterruptedError",
     }
 )
-"""Names of errors of the infrastructure: the model, MLflow or a database cannot be reached, or is locked, or what runs
-runs was stopped."""
+"""Names of errors of the infrastructure: the model, MLflow, the bucket or a database cannot be reached, or is
+locked, or what runs runs was stopped."""
+_BUSY_BUCKET = re.compile(r"An error occurred \((SlowDown|ServiceUnavailable|InternalError|5\d\d)\)")
+"""What botocore says of a server of S3 that fails by itself; a proxy in front of it has only the number to say."""
 _OF_A_CHECK = "DagsterAssetCheckFailedError"
 _TOO_LONG = "Exceeded maximum runtime"
 _NEVER_STARTED_RIGHT = "JOB_INITIALIZATION_FAILURE"
@@ -66,14 +75,22 @@ def classify(errors: Sequence[Sequence[tuple[str, str]]], reason: str | None, me
         cure = "raise automation.run_timeout_minutes; what a model answered is not asked again"
         return Failure("permanent", f"{message}; {cure}")
     if errors:
-        kinds = [{name for name, _ in chain} for chain in errors]
         # Several steps may fail, and one that will fail again is enough to do so.
-        transient = all(names & TRANSIENT_ERRORS for names in kinds)
+        transient = all(_is_transient(chain) for chain in errors)
         name, said = next((chain[-1] for chain in errors if chain[-1][0] != _OF_A_CHECK), errors[0][-1])
         return Failure("transient" if transient else "permanent", f"{name}: {' '.join(said.split())}")
     if reason == _NEVER_STARTED_RIGHT:
         return Failure("permanent", message)
     return Failure("transient", message or "the run's process died")
+
+
+def _is_transient(chain: Sequence[tuple[str, str]]) -> bool:
+    # A bare OSError is none: a full disk stays full. s3fs makes one of every answer that it has no better name for.
+    busy = any(
+        (over, name) == ("OSError", "ClientError") and _BUSY_BUCKET.search(said)
+        for (over, _), (name, said) in pairwise(chain)
+    )
+    return busy or any(name in TRANSIENT_ERRORS for name, _ in chain)
 
 
 def tries_again(failure: Failure, attempt: int, max_retries: int) -> bool:

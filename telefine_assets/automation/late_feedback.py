@@ -13,6 +13,7 @@ import dagster as dg
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.decisions import stretches
 from telefine_assets.automation.jobs import job_name, loading, status_of
+from telefine_assets.automation.observed import observed_tick
 from telefine_assets.canonical import digest_of
 from telefine_assets.partitions import bounds_ms, day_of, window
 from telefine_assets.resources.mlflow_runs import MlflowResource
@@ -30,6 +31,7 @@ def late_feedback_sensor(line: Line) -> dg.SensorDefinition:
         default_status=status_of(settings.enabled),
         description="Asks again for days whose traces, tags or feedback changed since they were loaded.",
     )
+    @observed_tick(line.observer, name)
     def late_feedback(
         context: dg.SensorEvaluationContext, store: StoreResource, tracking: MlflowResource
     ) -> list[dg.RunRequest] | dg.SkipReason:

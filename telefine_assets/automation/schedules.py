@@ -8,6 +8,7 @@ from telefine_assets.assets.improvement_reports import STAGE as REPORT
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.decisions import stretches
 from telefine_assets.automation.jobs import asking, job_name, loading, making, report_job_name
+from telefine_assets.automation.observed import observed_tick
 from telefine_assets.canonical import digest_of
 from telefine_assets.resources.storage import StoreResource
 
@@ -40,6 +41,7 @@ def _line_schedule(line: Line) -> dg.ScheduleDefinition:
         default_status=_status(settings.enabled),
         description="Makes the last complete day, after loading the days of its window that were never loaded.",
     )
+    @observed_tick(line.observer, name)
     def schedule(context: dg.ScheduleEvaluationContext, store: StoreResource) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(UTC)
         day = _last_day(line, now)
@@ -65,6 +67,7 @@ def _report_schedule(line: Line) -> dg.ScheduleDefinition:
         default_status=_status(settings.enabled),
         description="Makes the improvement report of the days that end with the last complete one.",
     )
+    @observed_tick(line.observer, name)
     def improvement(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(UTC)
         day = _last_day(line, now)

@@ -13,18 +13,20 @@ from telefine_assets.automation.late_feedback import late_feedback_sensor
 from telefine_assets.automation.lost_runs import lost_runs_sensor
 from telefine_assets.automation.tags import ASKED_BY, PROGRAM
 from telefine_assets.automation.trace_volume import trace_volume_sensor
+from telefine_assets.observing.observer import Observer
 from telefine_assets.settings import Settings
 from telefine_assets.settings_automation import AutomationSettings
 
 
 def sensors_for(lines: list[Line], settings: Settings, jobs: list[Any]) -> list[dg.SensorDefinition]:
     """Each program's sensors, those that watch the failures of all, and the one that tells people."""
-    automation = settings.automation
+    automation, observer = settings.automation, Observer.of(settings)
+    notifier = LedgerNotifier(settings) if settings.alerts.enabled else None
     return [
         *(sensor for line in lines for sensor in (trace_volume_sensor(line), late_feedback_sensor(line))),
         *(_follow_up(line, automation) for line in lines),
-        *failure_sensors(lines, automation, jobs, LedgerNotifier(settings) if settings.alerts.enabled else None),
-        lost_runs_sensor(automation),
+        *failure_sensors(lines, automation, jobs, notifier, observer),
+        lost_runs_sensor(automation, observer),
         alerts_sensor(lines, settings),
     ]
 

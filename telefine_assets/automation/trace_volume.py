@@ -7,6 +7,7 @@ import dagster as dg
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.decisions import Ask, Wait, decide, read_cursor, stretches
 from telefine_assets.automation.jobs import job_name, loading, making, status_of
+from telefine_assets.automation.observed import observed_tick
 from telefine_assets.automation.seen import count, look
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.storage import StoreResource
@@ -23,6 +24,7 @@ def trace_volume_sensor(line: Line) -> dg.SensorDefinition:
         default_status=status_of(settings.enabled),
         description="Asks for a compile when enough usable traces have come in since the last one.",
     )
+    @observed_tick(line.observer, name)
     def trace_volume(
         context: dg.SensorEvaluationContext, store: StoreResource, tracking: MlflowResource
     ) -> dg.SensorResult | dg.SkipReason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.control.errors import asking
@@ -65,6 +65,7 @@ def _next_of(cron: str, zone: str, now: datetime) -> int:
 
     # Dagster's public face has one reader of cron expressions: partitions, which begin at the ticks.
     ticks = dg.TimeWindowPartitionsDefinition(start=_LONG_AGO, fmt=_FORMAT, cron_schedule=cron, timezone=zone)
-    window = ticks.get_next_partition_window(now, respect_bounds=False)
+    # The window that begins at a moment is the next one of that moment too, and that tick is due already.
+    window = ticks.get_next_partition_window(now + timedelta(microseconds=1), respect_bounds=False)
     assert window is not None  # without bounds there is always a next one
     return round(window.start.timestamp() * 1000)

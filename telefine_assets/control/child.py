@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,12 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from telefine_assets.control.reading import HERE, job_of
+from telefine_assets.control.failing import failure_in
+from telefine_assets.control.reading import HERE, HOST, job_of
+
+DONE, FAILED, GAVE_UP = 0, 1, 3
+"""How a child ends: with all days made; with one that failed or was stopped; or with days that it did not try, because
+one failed by what they would meet, too."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +81,25 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def main(path: Path) -> None:
-    """Do the errand: one run after the other, a failed one not keeping the next from being tried."""
+def main(path: Path) -> int:
+    """Do the errand: one run after the other; returns how it ended (see ``DONE``).
+
+    A failed run keeps the next one from being tried only if that would fail by the same (see ``failing.LASTING``).
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     with _lock(path):
         needless = [path, path.with_suffix(".lock")]
         try:
+            ended = _ended(path)
             # What was printed may be wanted when something went wrong.
-            needless += [path.with_suffix(".log")] if _done(path) else []
+            needless += [path.with_suffix(".log")] if ended == DONE else []
+            return ended
         finally:
             for each in needless:
                 each.unlink(missing_ok=True)
 
 
-def _done(path: Path) -> bool:
+def _ended(path: Path) -> int:
     import dagster as dg
 
     from telefine_assets.definitions import build_defs
@@ -96,7 +107,7 @@ def _done(path: Path) -> bool:
 
     errand = Errand.read(path)
     job = build_defs(load_settings()).resolve_job_def(job_of(errand.program, errand.stages))
-    done = True
+    outcome = DONE
     with dg.DagsterInstance.from_config(errand.dagster_home) as instance:
         for day, run_id in zip(errand.days, errand.run_ids, strict=True):
             result = job.execute_in_process(
@@ -104,15 +115,18 @@ def _done(path: Path) -> bool:
                 run_id=run_id,
                 asset_selection=[dg.AssetKey([errand.program, stage]) for stage in errand.stages],
                 instance=instance,
-                tags={**errand.tags, HERE: path.stem},
+                tags={**errand.tags, HERE: path.stem, HOST: socket.gethostname()},
                 raise_on_error=False,
             )
             ended = instance.get_run_by_id(run_id)
             if ended is None or ended.status is dg.DagsterRunStatus.CANCELED:
-                return False
-            done = done and result.success
-    return done
+                return FAILED
+            if not result.success:
+                outcome = FAILED
+                if run_id != errand.run_ids[-1] and failure_in(instance, run_id).lasting:
+                    return GAVE_UP
+    return outcome
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

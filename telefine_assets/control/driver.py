@@ -8,21 +8,29 @@ day after the other; that process goes on when we end.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from telefine_assets.automation.celery_runs import TASK, celery_of
 from telefine_assets.control.automation import automation_of, owner_of
+from telefine_assets.control.celery_stopping import stop_task
 from telefine_assets.control.errors import ControlError, asking
+from telefine_assets.control.failing import failure_in
+from telefine_assets.control.figures import figures_of
 from telefine_assets.control.instance import open_instance, queue_runs
 from telefine_assets.control.launching import Children, errand_of
 from telefine_assets.control.reading import (
     ALL,
     BESIDE,
     BY,
+    GIVEN_UP,
     HERE,
+    HOST,
     STAGES,
     job_of,
     runs_of,
@@ -30,9 +38,11 @@ from telefine_assets.control.reading import (
     status_of,
     steps_of,
 )
-from telefine_assets.control.records import AutomationState, RunRequest, RunState, RunStatus, StageState
-from telefine_assets.control.stages import stages_of
+from telefine_assets.control.records import AutomationState, DagsterFigures, RunRequest, RunState, RunStatus, StageState
+from telefine_assets.control.stages import failed_run, stages_of
 from telefine_assets.control.webserver import Webserver, webserver_at
+from telefine_assets.observing.masking import Masker
+from telefine_assets.observing.tracing import TAG
 from telefine_assets.partitions import daily, days_from
 
 if TYPE_CHECKING:
@@ -53,6 +63,7 @@ class DagsterControl:
         self.settings = settings
         self.instance = open_instance(settings)
         self._children = Children(settings)
+        self._mask = Masker.of(settings)
 
     def close(self) -> None:
         """Let go of the instance. Runs go on."""
@@ -65,7 +76,7 @@ class DagsterControl:
             ControlError: the request names what is not there, or Dagster does not take it.
         """
         stages, days = self._checked(request)
-        tags = {BY: request.by}
+        tags = {BY: request.by} | ({TAG: request.traceparent} if request.traceparent else {})
         with _storage():
             server = self._webserver()
             if server is not None:
@@ -92,6 +103,21 @@ class DagsterControl:
             if asked is None or not asked.is_finished:
                 self._stop_first(self._children.together(run_id), by)
 
+    def give_up(self, failed: str, others: Sequence[str], by: str) -> None:
+        """Stop those of the ``others`` that wait in the queue, if the run ``failed`` by what they would meet, too.
+
+        Raises:
+            ControlError: Dagster does not take them out of its queue.
+        """
+        with _storage():
+            runs = [self.instance.get_run_by_id(each) for each in others]
+            queued = [each for each in runs if each and status_of(each) is RunStatus.QUEUED and HERE not in each.tags]
+            if not queued or not failure_in(self.instance, failed).lasting:
+                return
+            for run in queued:
+                self.instance.add_run_tags(run.run_id, {GIVEN_UP: failed})
+                self.stop(run.run_id, by)
+
     def _stop_first(self, run_ids: Sequence[str], by: str) -> None:
         """Stop the one that goes on, of runs that are made one after the other."""
         runs = (self.instance.get_run_by_id(each) for each in run_ids)
@@ -100,7 +126,12 @@ class DagsterControl:
             if not self._children.stop(run_ids[0]):
                 raise ControlError(f"there is no run {run_ids[0]}; `telefine status` lists those that go on")
             return
+        if run.tags.get(HOST, socket.gethostname()) != socket.gethostname():
+            raise ControlError(f"run {run.run_id} was begun on {run.tags[HOST]} by a command: stop it there")
         self.instance.add_run_tags(run.run_id, {"telefine/stopped-by": by})
+        if (app := celery_of(self.instance)) is not None and TASK in run.tags:
+            stop_task(self.instance, app, run, by)
+            return
         if HERE not in run.tags:
             self._terminate_or_bury(run, by)
             return
@@ -138,17 +169,18 @@ class DagsterControl:
         """What is known of a run; None when there is none of that id."""
         with _storage():
             record = self.instance.get_run_record_by_id(run_id)
-            return state_of(self.instance, record) if record else self._children.waiting(run_id)
+            state = state_of(self.instance, record) if record else self._children.waiting(run_id)
+        return self._masked(state) if state else None
 
     def runs(self, program: str | None, limit: int, after: str | None = None) -> Sequence[RunState]:
         """Runs, the newest first; ``after`` is the id of the last one seen."""
         with _storage():
-            return runs_of(self.instance, program, limit, after)
+            return [*map(self._masked, runs_of(self.instance, program, limit, after))]
 
     def unfinished(self, program: str | None = None, limit: int = 50) -> Sequence[RunState]:
         """Runs that wait or go on, the newest first."""
         with _storage():
-            return runs_of(self.instance, program, limit, None, unfinished=True)
+            return [*map(self._masked, runs_of(self.instance, program, limit, None, unfinished=True))]
 
     def follow(self, run_id: str) -> Iterator[RunState]:
         """A run's state now and whenever it changes, until it has ended.
@@ -178,11 +210,22 @@ class DagsterControl:
         with _storage():
             return stages_of(self.instance, self.settings, program)
 
+    def failed(self, program: str, stages: Sequence[StageState]) -> RunState | None:
+        """The newest run whose failure stands: something of the ``stages`` that it was to make is not made yet."""
+        with _storage():
+            state = failed_run(self.instance, program, stages)
+        return self._masked(state) if state else None
+
     def automation(self, program: str | None) -> Sequence[AutomationState]:
         """The program's schedules and sensors; with None all, the deployment's own among them."""
         with _storage():
             found = automation_of(self.instance, self.settings, datetime.now(UTC))
         return [each for each in found if program is None or owner_of(each.name, self.settings.programs) == program]
+
+    def figures(self) -> DagsterFigures:
+        """Numbers for metrics."""
+        with _storage():
+            return figures_of(self.instance, self.settings, time.time())
 
     def orphans(self) -> Sequence[str]:
         """Runs that were begun here and whose process is gone without having ended them."""
@@ -190,6 +233,11 @@ class DagsterControl:
             runs = [self.instance.get_run_by_id(each.run_id) for each in self.unfinished()]
             here = [run for run in runs if run is not None and HERE in run.tags and status_of(run) is RunStatus.STARTED]
             return [run.run_id for run in here if not self._children.lives(run)]
+
+    def _masked(self, state: RunState) -> RunState:
+        """A state whose words tell no secret."""
+        progress, error = (said and self._mask(said) for said in (state.progress, state.error))
+        return replace(state, progress=progress, error=error)
 
     def _webserver(self) -> Webserver | None:
         return webserver_at(self.settings.dagster.url, self.instance)

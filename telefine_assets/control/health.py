@@ -20,6 +20,7 @@ class Health(StrEnum):
 
     OK = "ok"
     BROKEN = "broken"
+    WARNING = "warning"
     SKIPPED = "skipped"
 
 
@@ -31,7 +32,7 @@ class Finding:
         name: what was checked.
         health: whether it is in order.
         said: what was found, in one line.
-        cure: what would mend it; empty unless it is broken.
+        cure: what would mend it; empty unless it is broken, or may go wrong.
     """
 
     name: str
@@ -43,10 +44,18 @@ class Finding:
 class Broken(TelefineError):
     """A check found something that is not in order."""
 
+    health = Health.BROKEN
+
     def __init__(self, said: str, cure: str) -> None:
         """Say what is wrong, and what would cure it."""
         super().__init__(said)
         self.cure = cure
+
+
+class Doubtful(Broken):
+    """A check found something that works, and should not stay so."""
+
+    health = Health.WARNING
 
 
 class Skipped(TelefineError):
@@ -59,7 +68,7 @@ class Check:
 
     Attributes:
         name: what is checked.
-        look: returns what was found; raises ``Broken``, ``Skipped``, or whatever the thing itself raises.
+        look: returns what was found; raises ``Broken``, ``Doubtful``, ``Skipped``, or whatever the thing itself raises.
         cure: what helps when it raises anything else but for want of a disk or database, or takes too long.
         seconds: how long it may take.
     """
@@ -92,7 +101,7 @@ def _finding(settings: Settings, check: Check) -> Finding:
     except Skipped as skipped:
         return Finding(check.name, Health.SKIPPED, str(skipped))
     except Broken as broken:
-        return Finding(check.name, Health.BROKEN, str(broken), broken.cure)
+        return Finding(check.name, broken.health, str(broken), broken.cure)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
         named = "" if isinstance(error, TelefineError) else f"{type(error).__name__}: "
         # A disk that is full or read-only breaks many things, and none of their settings is to blame.

@@ -24,7 +24,10 @@ def alerts(settings: Settings) -> str:
     if not settings.alerts.enabled:
         raise Skipped("alerts.enabled is false: nobody is told of anything")
     if not settings.alerts.channels:
-        raise Broken("alerts are on, and there is no channel", "name one under alerts.channels (docs/alerts.md)")
+        raise Broken(
+            "alerts are on, and there is no channel",
+            "name one under alerts.channels, such as ops: {kind: apprise}, and set TELEFINE_ALERTS__CHANNELS__OPS__URL",
+        )
     for name, channel in settings.alerts.channels.items():
         if lacks := missing(name, channel):
             raise Broken(f"{name}: has no address or secret", f"set {' and '.join(lacks)} in the environment")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def lost(settings: Settings) -> str:
-    """Every run that Dagster started on this machine and that goes on has its process."""
+    """Every run that Dagster started, on this machine or through Celery, and that goes on has its process."""
     from telefine_assets.automation.lost_runs import lost_runs
 
     with closing(open_control(settings)) as control:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from telefine_assets.control.health import Broken, Check, Skipped
 from telefine_assets.control.health_store import require_whole
+from telefine_assets.errors import TelefineError
 from telefine_assets.settings_file import without_password
 
 if TYPE_CHECKING:
@@ -33,21 +34,25 @@ def mlflow(settings: Settings) -> str:
     file = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not file.is_file():
         # MLflow would make it, and whoever looks would find an empty one.
-        raise Broken(f"{file}: no such file", "set mlflow.tracking_uri to where your traces are logged")
+        raise Broken(
+            f"{file}: no such file",
+            f"have your program log its traces there (mlflow.set_tracking_uri('{uri}')), or set mlflow.tracking_uri to "
+            "where it does",
+        )
     described = open_source(settings.mlflow.trace_source, uri).described
     return f"{without_password(uri)}: traces are read {described}"
 
 
 def experiments(settings: Settings) -> str:
     """Every program's experiment exists, and takes traces."""
-    mlflow(settings)
-    from mlflow import MlflowClient
-
-    client = MlflowClient(settings.mlflow.tracking_uri)
+    try:
+        mlflow(settings)
+    except TelefineError:
+        raise Skipped("MLflow has to be in order first") from None
     for name, program in settings.programs.items():
         if program.traces.files is not None:
             continue
-        found = client.get_experiment_by_name(program.experiment)
+        found = _experiment(settings.mlflow.tracking_uri, program.experiment)
         if found is None:
             raise Broken(
                 f"programs.{name}.experiment = {program.experiment!r}: MLflow has no such experiment",
@@ -61,6 +66,24 @@ def experiments(settings: Settings) -> str:
     return f"{len(settings.programs)} found"
 
 
+def _experiment(uri: str, name: str) -> Any:
+    """MLflow's experiment of that name, or None."""
+    from mlflow import MlflowClient, __version__
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return MlflowClient(uri).get_experiment_by_name(name)
+    except MlflowException as error:
+        # It says nothing that could be told apart otherwise.
+        if "database schema" not in str(error):
+            raise
+        found = str(error).partition(". ")[0]
+        raise Broken(
+            f"MLflow's database has another schema than the MLflow that is installed here ({__version__}): {found}",
+            "install the MLflow that wrote it or, where it is older, make a backup and run `mlflow db upgrade URI`",
+        ) from None
+
+
 def programs(settings: Settings) -> str:
     """Every program's code can be loaded, with its metric."""
     from telefine_assets.programs.spec import load_spec
@@ -71,9 +94,17 @@ def programs(settings: Settings) -> str:
 
 def models(settings: Settings) -> str:
     """Every language model answers one small question."""
+    from dspy.utils.exceptions import LMNotConfiguredError
+
     asked = {"lm": settings.lm} | {f"lms.{name}": lm for name, lm in settings.lms.items()}
     for name, lm in asked.items():
-        if not _answer(lm).strip():
+        try:
+            answer = _answer(lm)
+        except LMNotConfiguredError:
+            # DSPy says what to do about it in its own code.
+            variable = f"TELEFINE_{name}__API_KEY".replace(".", "__").upper()
+            raise Broken(f"{name}: {lm.model} wants a key, and there is none", f"set {variable}") from None
+        if not answer.strip():
             raise Broken(f"{name}: {lm.model} gave an empty answer", f"look at {name}.model and {name}.max_tokens")
     return "; ".join(f"{name}: {lm.model} answers" for name, lm in asked.items())
 
@@ -90,16 +121,20 @@ def _answer(settings: LmSettings) -> str:
 
 
 def store(settings: Settings) -> str:
-    """Can be written, read and cleared."""
+    """Can be written, replaced, read, listed and cleared, and shows each at once: no stage waits for caches."""
     from telefine_assets.store.files import Files
 
-    files, name, content = Files(settings.store.uri), f"doctor/{uuid.uuid4()}", uuid.uuid4().bytes
-    files.write(name, content)
+    files, name = Files(settings.store.uri), f"{uuid.uuid4()}"
+    cure = "look at the disk or the bucket behind store.uri"
     try:
-        if files.read(name) != content:
-            raise Broken("what was written is not what is read", "look at the disk or the bucket behind store.uri")
+        for content in (uuid.uuid4().bytes, uuid.uuid4().bytes):
+            files.write(f"doctor/{name}", content)
+            if files.read(f"doctor/{name}") != content or name not in files.names("doctor"):
+                raise Broken("what was written is not at once what is read and listed", cure)
     finally:
-        files.remove(name)
+        files.remove(f"doctor/{name}")
+    if name in files.names("doctor"):
+        raise Broken("what was removed is listed still", cure)
     return settings.store.uri
 
 
@@ -108,18 +143,19 @@ def ledger(settings: Settings) -> str:
     from sqlalchemy import text
 
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.ledger.schema import SCHEMA_VERSION, metadata
+    from telefine_assets.ledger.guards import names_of
+    from telefine_assets.ledger.schema import SCHEMA_VERSION, guards_of, metadata
 
-    guards = {
-        "sqlite": ("SELECT name FROM sqlite_master WHERE type = 'trigger'", ("no_update", "no_delete")),
-        "postgresql": ("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')", ("append_only",)),
+    triggers = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')",
     }
     with closing(Ledger(settings.ledger.url)) as opened:
-        query, names = guards[opened.dialect.name]
+        kind = opened.dialect.name
         with opened.reading() as connection:
-            found = {*connection.scalars(text(query))}
+            found = {*connection.scalars(text(triggers[kind]))}
         pages = f", {require_whole(opened.file)}" if opened.file else ""
-    open_to_change = [table for table in metadata.tables if not {f"{table}_{name}" for name in names} <= found]
+    open_to_change = [each.name for each in metadata.sorted_tables if not names_of(guards_of(each), kind) <= found]
     if open_to_change:
         raise Broken(
             f"could be changed unseen, since triggers are missing: {', '.join(open_to_change)}",
@@ -215,7 +251,8 @@ def spool(settings: Settings) -> str:
         )
     # What MLflow refuses may be so for ever, and holds nothing up.
     waiting, refused = (sum(getattr(lag, name) for lag in lags.values()) for name in ("waiting", "refused"))
-    return f"{waiting} wait for MLflow, which refuses {refused}" + "; see `telefine spool refused`" * bool(refused)
+    refuses = f", which refuses {refused}; see `telefine spool refused`" * bool(refused)
+    return f"{waiting or 'nothing'} wait{'s' * (not waiting)} for MLflow{refuses}"
 
 
 def disk(settings: Settings) -> str:
@@ -238,7 +275,12 @@ SERVICES = (
     Check("programs", programs, "look at programs.*.module and the code it names; is it on PYTHONPATH?"),
     Check("store", store, "look at store.uri, its permissions and its room"),
     Check("ledger", ledger, "look at ledger.url"),
-    Check("signer", signer, "look at signer.kind and what goes with it (docs/attestation.md)"),
+    Check(
+        "signer",
+        signer,
+        "look at signer.kind and what it needs: a variable (`openssl rand -hex 32` makes its key), keystore and "
+        "password_file, or command",
+    ),
     Check("clock", clock, "let NTP set the clock"),
     Check("turns", turns, "look at the folder turns beside the ledger"),
     Check("spool", spool, "look at ledger.url"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telefine_assets.control.health import Broken, Check
+from telefine_assets.control.health import Broken, Check, Doubtful
 from telefine_assets.control.reading import ALL
 from telefine_assets.store.records import BrokenRecord, RecordStore
 
@@ -25,6 +26,7 @@ _SAYS = {
     "contributor_payouts": ("outcome", "attestation"),
 }
 """What every record of a stage says, whatever came of its day."""
+_NAMED = 3
 _PAGES_SECONDS = 10.0
 _STEPS = 10_000
 """Of SQLite's machine, between two looks at the clock."""
@@ -41,7 +43,7 @@ def records(settings: Settings) -> str:
                 _require(store, (program, stage, day))
                 read += 1
     _require_ledger(settings, store)
-    return f"the newest {read} can be read"
+    return f"the newest {read} can be read" if read else "no stage was run yet"
 
 
 def _require(store: RecordStore, what: tuple[str, str, str]) -> None:
@@ -92,4 +94,19 @@ def require_whole(file: Path) -> str:
     return "whole"
 
 
+def unfinished(settings: Settings) -> str:
+    """No killed writer left anything behind in the store."""
+    from telefine_assets.store.files import Files
+
+    found = Files(settings.store.uri).abandoned(datetime.now(UTC))
+    if found:
+        named = ", ".join([*found][:_NAMED]) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+        raise Doubtful(
+            f"left half written by processes that ended, {sum(found.values())} bytes: {named}",
+            "the next `telefine backup` or `telefine retention apply` removes them; nothing reads them",
+        )
+    return "none"
+
+
+UNFINISHED = Check("half-written files", unfinished, "look at store.uri", seconds=300)
 RECORDS = Check("records", records, "look at store.uri and ledger.url")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telefine_assets.control.child import Errand, holder
+from telefine_assets.control.child import GAVE_UP, Errand, holder
 from telefine_assets.control.errors import ControlError
 from telefine_assets.control.instance import dagster_home
-from telefine_assets.control.reading import HERE
+from telefine_assets.control.reading import HERE, HOST, NOT_TRIED
 from telefine_assets.control.records import RunState, RunStatus
 
 if TYPE_CHECKING:
@@ -72,17 +73,18 @@ class Children:
         if run_id not in self.started:
             return None
         errand, process = self.started[run_id]
-        status = RunStatus.QUEUED if process.poll() is None else RunStatus.CANCELED
-        day = errand.days[errand.run_ids.index(run_id)]
-        return RunState(run_id, errand.program, errand.stages, (day,), status, None, None, None, None)
+        ended = process.poll()
+        status = RunStatus.QUEUED if ended is None else RunStatus.CANCELED
+        day, why = errand.days[errand.run_ids.index(run_id)], NOT_TRIED if ended == GAVE_UP else None
+        return RunState(run_id, errand.program, errand.stages, (day,), status, None, None, None, why)
 
     def together(self, run_id: str) -> Sequence[str]:
         """Runs of the same errand, in the order of their days, if one that we began; else the run alone."""
         return self.started[run_id][0].run_ids if run_id in self.started else (run_id,)
 
     def lives(self, run: dg.DagsterRun) -> bool:
-        """Whether the process that a run was begun in here still works at it."""
-        return self._holder(run.tags[HERE]) is not None
+        """Whether the process that a run was begun in still works at it; taken for granted of another machine's."""
+        return run.tags[HOST] != socket.gethostname() or self._holder(run.tags[HERE]) is not None
 
     def stop(self, errand_id: str) -> bool:
         """Tell the process of an errand to end; False when there is none any more."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telefine_assets.assets import BESIDE as _BESIDE
 from telefine_assets.assets import STAGES as _MODULES
 from telefine_assets.assets.progress import TAG as PROGRESS
+from telefine_assets.control.failing import failure_in
 from telefine_assets.control.records import RunState, RunStatus
+from telefine_assets.partitions import days_from
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -18,8 +20,10 @@ STAGES: tuple[str, ...] = tuple(each.STAGE for each in _MODULES)
 BESIDE: tuple[str, ...] = tuple(each.STAGE for each in _BESIDE)
 """What is made beside the line, and only when it is asked for by its name."""
 ALL = (*STAGES, *BESIDE)
-HERE, BY = "telefine/here", "telefine/by"
-"""Tags: which process of ours runs it (see ``launching``), and who asked for it."""
+HERE, HOST, BY, GIVEN_UP = "telefine/here", "telefine/host", "telefine/by", "telefine/given-up"
+"""Tags: which process of ours runs it (see ``launching``), on which machine, who asked for it, and that it was stopped
+before it began (see ``NOT_TRIED``)."""
+NOT_TRIED = "not tried: a day before it failed by what would fail this one, too; mend that, then run again from here"
 _PARTITION, _FIRST, _LAST = (
     "dagster/partition",
     "dagster/asset_partition_range_start",
@@ -44,19 +48,18 @@ def job_of(program: str, stages: Sequence[str]) -> str:
 def state_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunState:
     """A run as it stands in Dagster's storage."""
     run = record.dagster_run
-    program, stages = _line_of(run)
-    days = [run.tags[each] for each in (_PARTITION, _FIRST, _LAST) if each in run.tags]
+    program, stages = line_of(run)
     status = status_of(run)
     return RunState(
         run_id=run.run_id,
         program=program,
         stages=stages,
-        days=tuple(dict.fromkeys(days)),
+        days=_days_of(run),
         status=status,
         started_ms=_ms(record.start_time),
         ended_ms=_ms(record.end_time),
         progress=run.tags.get(PROGRESS),
-        error=_error_of(instance, run.run_id) if status is RunStatus.FAILED else None,
+        error=_error_of(instance, run.run_id) if status is RunStatus.FAILED else _given_up(run),
     )
 
 
@@ -66,7 +69,18 @@ def status_of(run: dg.DagsterRun) -> RunStatus:
     return RunStatus.QUEUED if value in _WAITING else _STATUS.get(value, RunStatus.STARTED)
 
 
-def _line_of(run: dg.DagsterRun) -> tuple[str | None, tuple[str, ...]]:
+def _days_of(run: dg.DagsterRun) -> tuple[str, ...]:
+    """A run's day, or the first and the last of its range."""
+    return tuple(dict.fromkeys(run.tags[each] for each in (_PARTITION, _FIRST, _LAST) if each in run.tags))
+
+
+def every_day_of(run: dg.DagsterRun) -> Sequence[str]:
+    """All days that a run is of."""
+    days = _days_of(run)
+    return days_from(days[0], days[-1]) if days else ()
+
+
+def line_of(run: dg.DagsterRun) -> tuple[str | None, tuple[str, ...]]:
     """The program and the stages that a run is of; no program for a run of several or of something else."""
     keys = [tuple(key.path) for key in run.asset_selection or ()]
     programs = {key[0] for key in keys if len(key) == 2}
@@ -84,31 +98,15 @@ def _ms(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
+def _given_up(run: dg.DagsterRun) -> str | None:
+    return NOT_TRIED if GIVEN_UP in run.tags else None
+
+
 def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
-    """What failed first, in one line: the stage, and the innermost cause that Dagster kept."""
-    import dagster as dg
-
-    kinds = dg.DagsterEventType
-    logs = instance.all_logs(run_id, of_type={kinds.STEP_FAILURE, kinds.ENGINE_EVENT, kinds.RUN_FAILURE})
-    # The engine's events tell why a run could not be started; most of them tell of no failure.
-    events: list[Any] = [each.dagster_event for each in logs]
-    for event in events:
-        error = getattr(event.event_specific_data, "error", None)
-        if error is not None:
-            return _said(event.step_key, _innermost(error))
-    failed = [each for each in events if each.event_type is kinds.RUN_FAILURE]
-    return _said(None, failed[0].message if failed else "it ended without a word; see the run in the Dagster UI")
-
-
-def _innermost(error: Any) -> str:
-    while error.cause is not None:
-        error = error.cause
-    # Dagster puts the name of the class before the message.
-    return str(error.message).partition(f"{error.cls_name}: ")[2] or str(error.message)
-
-
-def _said(step: str | None, message: str) -> str:
-    return " ".join(f"{_stage_of_step(step)}: {message}".split() if step else message.split())
+    """What failed first, in one line: the stage, the class of the error, and its message."""
+    failure = failure_in(instance, run_id)
+    parts = (failure.step and _stage_of_step(failure.step), failure.kind, failure.said)
+    return ": ".join(each for each in parts if each)
 
 
 def _stage_of_step(step: str) -> str:
@@ -134,7 +132,7 @@ def runs_of(
     for record in records(instance, after, unfinished):
         if len(found) == limit:
             break
-        if program is None or _line_of(record.dagster_run)[0] == program:
+        if program is None or line_of(record.dagster_run)[0] == program:
             found.append(state_of(instance, record))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -33,6 +33,7 @@ class RunRequest:
         first: first day, ``YYYY-MM-DD``.
         last: last day, included; the same as ``first`` for one day.
         by: who asks, for the run's tags and the audit log.
+        traceparent: the span that asks (W3C), which the runs' own spans become part of; None for none.
     """
 
     program: str
@@ -40,6 +41,7 @@ class RunRequest:
     first: str
     last: str
     by: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class RunState:
         started_ms: when it began; None while it waits.
         ended_ms: when it ended; None until then.
         progress: how far a long stage has come, as the stage told it last.
-        error: what failed, in one line; None unless it failed.
+        error: what failed, in one line: stage, class of the error and message; or why it was not tried. Else None.
     """
 
     run_id: str
@@ -77,9 +79,10 @@ class StageState:
         stage: the asset.
         last_day: the newest day that has been materialised; None for none.
         materialised: how many days have been.
-        failed: days whose latest run failed, oldest first.
+        failed: days at which it failed in their latest run, oldest first.
         running: days that are being materialised now.
         at_ms: when the newest day was materialised, Unix milliseconds UTC.
+        untried: days whose latest run failed at a stage before this one, so that it was never tried, oldest first.
     """
 
     stage: str
@@ -88,6 +91,7 @@ class StageState:
     failed: tuple[str, ...]
     running: tuple[str, ...]
     at_ms: int | None
+    untried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,23 @@ class AutomationState:
     last_ms: int | None
     last: str | None
     said: str | None
+
+
+@dataclass(frozen=True)
+class DagsterFigures:
+    """Numbers of a Dagster.
+
+    Attributes:
+        runs: how many there are by status, in Dagster's words and lower case.
+        queued_seconds: since when the run that waits longest in the queue waits; 0 for none.
+        heartbeat_seconds: since each of the daemon's threads was heard of; empty when it never ran.
+        standing: failures of the last days whose day was never made since, by program.
+    """
+
+    runs: Mapping[str, int]
+    queued_seconds: float
+    heartbeat_seconds: Mapping[str, float]
+    standing: Mapping[str, int]
 
 
 class Control(Protocol):
@@ -142,4 +163,8 @@ class Control(Protocol):
 
     def automation(self, program: str | None) -> Sequence[AutomationState]:
         """The program's schedules and sensors; with None all, the deployment's own among them."""
+        ...
+
+    def figures(self) -> DagsterFigures:
+        """Numbers for metrics."""
         ...

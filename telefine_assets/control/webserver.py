@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 CURE = "look at Dagster's webserver, or start it again with `make ui`"
 _SECONDS = 5
-_STORAGE = ("local_artifact_storage", "storage", "run_storage", "event_log_storage", "schedule_storage")
+_FOLDER = "local_artifact_storage"
+_STORAGE = (_FOLDER, "storage", "run_storage", "event_log_storage", "schedule_storage")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def webserver_at(url: str, instance: dg.DagsterInstance) -> Webserver | None:
         raise ControlError(
             f"dagster.url = {url}: what answers there is not Dagster; set TELEFINE_DAGSTER__URL"
         ) from None
-    if _storage_in(info) != _storage_in(instance.info_str()):
+    if _storage_in(info) != storage_of(instance):
         raise ControlError(
             f"dagster.url = {url}: the Dagster there works on another instance than ours ({instance.root_directory}); "
             "set DAGSTER_HOME to its instance, or TELEFINE_DAGSTER__URL to our webserver"
@@ -83,7 +84,28 @@ def webserver_at(url: str, instance: dg.DagsterInstance) -> Webserver | None:
     return Webserver(url)
 
 
+def storage_of(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """What decides which instance ours is, in the words of Dagster's ``info_str``.
+
+    That would make the launcher too, which Kubernetes' API pods cannot.
+    """
+    ref = instance.get_ref()
+    parts = {
+        "run_storage": instance.run_storage,
+        "event_log_storage": instance.event_log_storage,
+        "schedule_storage": instance.schedule_storage,
+    }
+    named = {
+        name: made.info_dict() if (made := getattr(part, "inst_data", None)) else type(part).__name__
+        for name, part in parts.items()
+    }
+    info = {_FOLDER: ref.local_artifact_storage_data.info_dict(), **ref.settings, **named}
+    return _storage_in(yaml.safe_dump(info))
+
+
 def _storage_in(info: str) -> dict[str, Any]:
     """What decides which instance it is; the rest differs with what a process has used of it."""
     groups = yaml.safe_load(info)
-    return {name: groups.get(name) for name in _STORAGE}
+    found = {name: groups.get(name) for name in _STORAGE}
+    # A database is the same one from everywhere, and then each machine has a folder of its own.
+    return {name: each for name, each in found.items() if name != _FOLDER or "sqlite" in str(groups.get("storage"))}

@@ -13,7 +13,18 @@ from telefine_assets.lm.budget import Unreachable
 from telefine_assets.settings_automation import AutomationSettings
 
 UNREACHABLE = [("DagsterExecutionStepExecutionError", "Error"), ("Unreachable", "no answer")]
+
+
+def bucket(code, over="OSError"):
+    """What s3fs raises of an answer of the bucket."""
+    return [
+        (over, "[Errno 16] x"),
+        ("ClientError", f"An error occurred ({code}) when calling the PutObject operation: x"),
+    ]
+
+
 WRONG = [("DagsterExecutionStepExecutionError", "Error"), ("CleaningError", "no such field")]
+FULL = [("DagsterExecutionStepExecutionError", "Error"), ("OSError", "[Errno 28] No space left on device")]
 INTERRUPTED = [("DagsterExecutionInterruptedError", "")]
 DAY = "2026-11-02"
 
@@ -24,6 +35,12 @@ DAY = "2026-11-02"
         ([UNREACHABLE], "STEP_FAILURE", "", "transient"),
         ([WRONG], "STEP_FAILURE", "", "permanent"),
         ([UNREACHABLE, WRONG], "STEP_FAILURE", "", "permanent"),
+        ([bucket("SlowDown")], "STEP_FAILURE", "", "transient"),
+        ([bucket("InternalError")], "STEP_FAILURE", "", "transient"),
+        ([bucket("503")], "STEP_FAILURE", "", "transient"),
+        ([bucket("InvalidDigest")], "STEP_FAILURE", "", "permanent"),
+        ([bucket("503", "CleaningError")], "STEP_FAILURE", "", "permanent"),
+        ([FULL], "STEP_FAILURE", "", "permanent"),
         ([], None, "the process died", "transient"),
         ([], "UNKNOWN", "", "transient"),
         ([], "JOB_INITIALIZATION_FAILURE", "no such resource", "permanent"),
@@ -34,6 +51,15 @@ DAY = "2026-11-02"
 )
 def test_only_faults_of_the_infrastructure_are_transient(errors, reason, message, kind):
     assert classify(errors, reason, message).kind == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "gaierror"],
+)
+def test_a_bucket_that_cannot_be_reached_is_tried_again(name):
+    step = ("DagsterExecutionStepExecutionError", "Error")
+    assert classify([[step, (name, "no answer")]], "STEP_FAILURE", "").kind == "transient"
 
 
 def test_the_innermost_cause_is_told():

@@ -10,35 +10,89 @@ import dagster as dg
 import pytest
 import yaml
 
-from telefine_assets.automation.lost_runs import lives
+from telefine_assets.automation import lost_runs
+from telefine_assets.automation.lost_runs import process_of
+from telefine_assets.observing.observer import UNOBSERVED
+from telefine_assets.settings_automation import AutomationSettings
 
 ROOT = Path(__file__).parents[2]
 FILES = (ROOT / "dagster.yaml", ROOT / "telefine_assets" / "cli" / "init_files" / "dagster.yaml")
 
 
-def test_a_process_lives_until_it_ends_also_while_nobody_has_asked_how_it_ended():
-    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    began = time.time()
-    assert lives(process.pid, began)
+@dg.job
+def anything():
+    """A job without work."""
+
+
+@pytest.fixture
+def instance():
+    with dg.instance_for_test() as made:
+        yield made
+
+
+@pytest.fixture
+def process(monkeypatch):
+    """What works at every run."""
+    made = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    monkeypatch.setattr(lost_runs, "_pid", lambda instance, run: made.pid)
+    yield made
+    made.communicate()
+
+
+def begun(instance):
+    return instance.create_run_for_job(anything, status=dg.DagsterRunStatus.STARTED)
+
+
+def lost(instance, known):
+    found, processes = lost_runs.look(instance, known)
+    return [run.run_id for run in found], processes
+
+
+def test_a_process_is_one_until_it_ends_also_while_nobody_has_asked_how_it_ended(process):
+    its_name = process_of(process.pid)
+    assert its_name == process_of(process.pid) != process_of(os.getpid())
     process.stdin.close()
     deadline = time.monotonic() + 30
-    while lives(process.pid, began):
+    while process_of(process.pid):
         assert time.monotonic() < deadline, "a zombie is no process"
         time.sleep(0.02)
+    process.stdin = None
     process.wait()
-    assert not lives(process.pid, began)
+    assert process_of(process.pid) == ""
+    assert process_of(1)
 
 
-@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no /proc says when a process began")
-def test_a_younger_process_with_the_id_of_an_older_one_is_another():
-    assert lives(os.getpid(), time.time())
-    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    assert not lives(process.pid, time.time() - 600)
+def test_a_run_is_lost_when_another_process_has_the_id_of_its_own_whatever_the_clock_says(
+    instance, process, monkeypatch
+):
+    run = begun(instance)
+    none, first = lost(instance, {})
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert (none, lost(instance, first)) == ([], ([], first))
+    other = {key: f"{name}0" for key, name in first.items()}
+    assert lost(instance, other) == ([run.run_id], other), "and stays lost"
     process.communicate()
+    assert lost(instance, first) == ([run.run_id], first)
+    assert lost(instance, {}) == ([run.run_id], dict.fromkeys(first, "")), "who takes the id later is not its own"
 
 
-def test_a_process_of_somebody_else_lives():
-    assert lives(1, time.time())
+@pytest.mark.parametrize(
+    ("ticks", "ended"),
+    [((0, 30, 59), False), ((0, 30, 60), True), ((0, 310), False), ((0, 10, 310, 340, 369), False), ((900, 0), False)],
+    ids=["not yet", "silent all the while", "a gap", "anew after a gap", "a clock set back"],
+)
+def test_a_worker_is_lost_when_it_was_silent_at_every_tick(instance, monkeypatch, ticks, ended):
+    run, cursor = begun(instance), None
+    monkeypatch.setattr(lost_runs, "celery_of", lambda _: "an app")
+    monkeypatch.setattr(lost_runs, "abandoned", lambda *_: [run])
+    sensor = lost_runs.lost_runs_sensor(AutomationSettings(silent_worker_seconds=60), UNOBSERVED)
+    for second in ticks:
+        monkeypatch.setattr(lost_runs.time, "time", lambda at=second: 1_800_000_000.0 + at)
+        context = dg.build_sensor_context(instance=instance, cursor=cursor)
+        sensor(context)
+        cursor = context.cursor
+    status = instance.get_run_by_id(run.run_id).status
+    assert (status is dg.DagsterRunStatus.FAILURE) == ended
 
 
 def test_a_new_deployment_has_the_same_instance_as_this_checkout():

@@ -12,12 +12,13 @@ from telefine_assets.control.automation import automation_of, owner_of
     ("schedule", "now", "tick"),
     [
         ({"every": "daily"}, "2026-11-02T02:59", "2026-11-02T03:00"),
-        ({"every": "daily"}, "2026-11-02T03:01", "2026-11-03T03:00"),
+        ({"every": "daily"}, "2026-11-02T03:00", "2026-11-03T03:00"),
+        ({"every": "daily"}, "2026-11-02T02:59:59.999999", "2026-11-02T03:00"),
         ({"every": "weekly"}, "2026-11-03T00:00", "2026-11-09T03:00"),
         ({"every": "monthly"}, "2026-11-03T00:00", "2026-12-01T03:00"),
         # Berlin is two hours ahead of UTC in summer, and one in winter.
         ({"cron": "30 4 * * *", "timezone": "Europe/Berlin"}, "2026-10-24T12:00", "2026-10-25T03:30"),
-        ({"cron": "30 4 * * *", "timezone": "Europe/Berlin"}, "2026-10-23T12:00", "2026-10-24T02:30"),
+        ({"cron": "30 4 * * *", "timezone": "Europe/Berlin"}, "2026-10-24T02:30", "2026-10-25T03:30"),
     ],
 )
 def test_the_next_tick_is_that_of_the_cron_expression_in_its_zone(load, monkeypatch, tmp_path, schedule, now, tick):
