@@ -18,6 +18,7 @@ from telefine_assets.assets.line import Line
 from telefine_assets.automation.jobs import jobs_for
 from telefine_assets.automation.schedules import schedules_for
 from telefine_assets.automation.sensors import sensors_for
+from telefine_assets.observing.observer import Observer
 from telefine_assets.partitions import daily
 from telefine_assets.resources import resources_for
 from telefine_assets.settings import Settings, load_settings
@@ -41,8 +42,9 @@ def build_defs(
     """
     partitions = daily(settings.partitions)
     first, last = settings.partitions.start, settings.partitions.end
+    observer = Observer.of(settings)
     lines = [
-        Line(name, program, first, last, partitions, settings.deployment, teacher)
+        Line(name, program, first, last, partitions, settings.deployment, observer, teacher)
         for name, program in settings.programs.items()
         for teacher in [settings.programs.get(program.compile.teacher_program or "")]
     ]

@@ -193,7 +193,7 @@ def payout_planned(payout: PlannedPayout) -> Alert:
         what=f"{payout.pool} smallest units of {payout.token} are to be paid for the gain of {payout.day}, "
         f"on attestation {payout.attestation}.",
         where=f"`telefine payouts show {payout.day}`.",
-        cure="Look it over, then pay it as docs/payouts.md says. Nothing is paid by itself.",
+        cure="Look it over, then pay it by `telefine payouts export`, say. Nothing is paid by itself.",
     )
 
 

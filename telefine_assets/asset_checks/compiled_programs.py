@@ -1,5 +1,7 @@
 """Checks of ``compiled_programs``."""
 
+from functools import cache
+
 import dagster as dg
 
 from telefine_assets.asset_checks.daily import Problems, check, days_of, result
@@ -14,24 +16,26 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
 
     @check(line, STAGE)
     def demos_come_from_train(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
-        """Every demo of the candidate is a train trace of the window; none was held out."""
+        """Every demo of the candidate is a train trace of the window that it was learnt from; none was held out."""
+        from telefine_assets.programs.origins import Origins
         from telefine_assets.store.kept import kept_from
 
-        # Of windows that retention cut, nobody knows any more.
         first = kept_from(store.records, line.name)
-        days = [
-            each for each in days_of(context, store.records.days(line.name, STAGE)) if line.window(each)[0] >= first
-        ]
+        stored = store.records.days(line.name, STAGE)
 
-        def problems(day: str) -> Problems:
-            tables = store.tables
-            rows = tables.read_window(line.name, "cleaned_traces", line.window(day))
-            split = dict(zip(rows["trace_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
-            for demo in store.records.read(line.name, STAGE, day)["demos"]:
-                if split.get(demo["trace_id"]) != "train":
-                    yield f"demo from trace {demo['trace_id']}, which is {split.get(demo['trace_id'], 'unknown')}"
+        @cache
+        def demos(day: str) -> dict[tuple[str, str], str]:
+            made = store.records.read(line.name, STAGE, day)["demos"]
+            return {(each["predictor"], each["digest"]): each["trace_id"] for each in made}
 
-        return result(days, problems)
+        @cache
+        def sides(day: str) -> dict[str, str] | None:
+            if line.window(day)[0] < first:
+                return None
+            rows = store.tables.read_window(line.name, "cleaned_traces", line.window(day))
+            return dict(zip(rows["trace_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
+
+        return result(days_of(context, stored), Origins(stored, demos, sides).problems)
 
     @check(line, STAGE)
     def versions_can_be_loaded(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.observed import observed
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -19,6 +20,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         description="The version in force from the end of the day: promoted by an attestation that verifies, "
         "else the one that served before.",
     )
+    @observed(line, STAGE)
     def champions(
         context: dg.AssetExecutionContext,
         store: StoreResource,

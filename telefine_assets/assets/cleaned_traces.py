@@ -8,6 +8,7 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.observed import observed
 from telefine_assets.assets.ranges import Made, each_day
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -26,11 +27,12 @@ def build(line: Line) -> dg.AssetsDefinition:
     """
 
     @dg.asset(
-        **line.look(STAGE, {"parquet"}, "3"),
+        **line.look(STAGE, {"parquet"}, "4"),
         deps=[line.same_day("traces")],
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="Traces with a label, an outcome, a contributor, a content cluster and a split; drops are counted.",
     )
+    @observed(line, STAGE)
     def cleaned_traces(
         context: dg.AssetExecutionContext, store: StoreResource, ledger: LedgerResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:
@@ -49,6 +51,8 @@ def build(line: Line) -> dg.AssetsDefinition:
             with tracking.run(line.name, STAGE, day, context.run_id) as run:
                 cleaned, digest = clean_stored_day(store.tables, store.records, line.name, day, fields, line.settings)
                 run.metrics({"traces_in": cleaned.report.traces_in, "kept": cleaned.report.kept})
+            for said in cleaned.report.absent:
+                context.log.warning(f"{said} (programs.{line.name}.cleaning)")
             received = receive_tagged(
                 cleaned.table, scope, lambda: Submissions(ledger.open()), time.time_ns() // 1_000_000
             )
@@ -89,6 +93,7 @@ def _told(report: Any) -> dict[str, Any]:
             ["feedback", "because", "count"],
             [(name, why, n) for name, found in report.values_ignored.items() for why, n in found.items()],
         ),
+        "names_absent": metadata.table_of(["named in the settings"], [[said] for said in report.absent]),
         "flagged": metadata.counts(report.flagged, "odd, but kept"),
         "splits": metadata.counts(report.splits, "split"),
     }

@@ -7,7 +7,8 @@ import dagster as dg
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.metadata import USABLE
-from telefine_assets.assets.progress import watcher
+from telefine_assets.assets.observed import observed
+from telefine_assets.assets.progress import teller, watcher
 from telefine_assets.assets.windows import cleaned_window
 from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
@@ -26,6 +27,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         deps=[line.window_of("cleaned_traces"), *line.taught_by()],
         description="The winner of a tournament of DSPy optimisers on the window's train and validation items.",
     )
+    @observed(line, STAGE)
     def compiled_programs(
         context: dg.AssetExecutionContext,
         store: StoreResource,
@@ -51,7 +53,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         reports = {each: records.find(line.name, "cleaned_traces", each) for each in line.window(day)}
         usable = {each: report["kept"] for each, report in reports.items() if report}
         work = Work(line.name, STAGE, day, context.run_id)
-        opened = lm.program(work, line.settings, ledger.open(), context.log.info, settings.budget)
+        opened = lm.program(work, line.settings, ledger.open(), teller(context), settings.budget)
         with tracking.run(line.name, STAGE, day, context.run_id) as run, opened as (spec, models):
 
             def compiled() -> dict[str, Any]:

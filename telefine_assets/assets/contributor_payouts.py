@@ -4,6 +4,7 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.observed import observed
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -20,6 +21,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         description="Integer amounts that sum to the pool, once per attestation, in a cumulative Merkle tree; "
         "or the record that says why nothing is paid.",
     )
+    @observed(line, STAGE)
     def contributor_payouts(
         context: dg.AssetExecutionContext,
         store: StoreResource,

@@ -7,7 +7,8 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
-from telefine_assets.assets.progress import counter
+from telefine_assets.assets.observed import observed
+from telefine_assets.assets.progress import counter, teller
 from telefine_assets.assets.windows import cleaned_window
 from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
@@ -30,6 +31,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         description="Parts per million per wallet, for the demos that are in the candidate; "
         "what cannot be given to a wallet is in escrow.",
     )
+    @observed(line, STAGE)
     def contributor_weights(
         context: dg.AssetExecutionContext,
         store: StoreResource,
@@ -109,7 +111,7 @@ def _trials(
         return None
     shapley = settings.shapley
     work = Work(line.name, STAGE, context.partition_key, context.run_id)
-    with lm.program(work, line.settings, ledger.open(), context.log.info) as (spec, models):
+    with lm.program(work, line.settings, ledger.open(), teller(context)) as (spec, models):
         validation = validation_of(compiled, cleaned, spec, line.settings.compile, line.settings.split.key)
         items = validation[: shapley.max_items]
         version = Version(store.evidence.get(compiled["candidate"]))

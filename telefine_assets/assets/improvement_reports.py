@@ -3,8 +3,10 @@
 import dagster as dg
 
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.observed import observed
 from telefine_assets.improvement.gathering import READS
 from telefine_assets.resources.mlflow_runs import MlflowResource
+from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
 
 STAGE = "improvement_reports"
@@ -20,16 +22,28 @@ def build(line: Line) -> dg.AssetsDefinition:
         description=f"The report of the {days} days that end with this one: what was tried, what it cost, what was "
         "certified, what moved, who contributed. A day that was never made is missing in it, and no zero.",
     )
+    @observed(line, STAGE)
     def improvement_reports(
-        context: dg.AssetExecutionContext, store: StoreResource, ledger: LedgerResource, tracking: MlflowResource
+        context: dg.AssetExecutionContext,
+        store: StoreResource,
+        ledger: LedgerResource,
+        signer: SignerResource,
+        tracking: MlflowResource,
     ) -> dg.MaterializeResult:
+        from telefine_assets.attestation.standing import DayStanding, LogNow, standing_of_day
         from telefine_assets.improvement.gathering import gather
         from telefine_assets.improvement.opening import sources_of
         from telefine_assets.improvement.report import report_of
 
         day, settings = context.partition_key, line.settings
         with tracking.run(line.name, STAGE, day, context.run_id) as run:
-            sources = sources_of(line.name, store.records, store.tables, ledger.open())
+            books, evidence = ledger.open(), store.evidence
+            now = LogNow.of(signer.trust(books), books)
+
+            def standing(of: str) -> DayStanding:
+                return standing_of_day(store.records, line.name, of, now, evidence.get)
+
+            sources = sources_of(line.name, store.records, store.tables, books, standing)
             found = gather(line.name, settings.description, settings.metric.label, day, days, line.first_day, sources)
             report = report_of(found)
             record = report.to_record(store.evidence.put)

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from telefine_assets.automation.conditions import ASKED_FOR, after_upstream
+from telefine_assets.observing.observer import Observer
 from telefine_assets.partitions import window
 from telefine_assets.settings import ProgramSettings
 
@@ -23,6 +24,8 @@ class Line:
     last_day: date | None
     partitions: dg.DailyPartitionsDefinition
     deployment: str
+    observer: Observer
+    """Sees what its stages do."""
     teacher: ProgramSettings | None = None
     """Settings of the program that ``compile.teacher_program`` names."""
 

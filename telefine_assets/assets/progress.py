@@ -24,6 +24,11 @@ def counter(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int]
     return told
 
 
+def teller(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+    """Tells a line as it is, in the log and in a tag of the Dagster run; threads may share it."""
+    return lambda line: _tell(context, line, lambda: None)
+
+
 def watcher(context: dg.AssetExecutionContext, run: RunLog) -> Watch:
     """Tells of a tournament's progress in the log, in a tag of the Dagster run and in metrics of the MLflow run."""
 

@@ -6,6 +6,7 @@ import dagster as dg
 
 from telefine_assets.assets import metadata
 from telefine_assets.assets.line import Line
+from telefine_assets.assets.observed import observed
 from telefine_assets.assets.ranges import Made, each_day
 from telefine_assets.partitions import bounds_ms
 from telefine_assets.resources.mlflow_runs import MlflowResource
@@ -23,6 +24,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="Every trace that MLflow holds for the day: inputs, outputs, tags, feedback and expectations.",
     )
+    @observed(line, STAGE)
     def traces(
         context: dg.AssetExecutionContext, store: StoreResource, tracking: MlflowResource
     ) -> dg.MaterializeResult:

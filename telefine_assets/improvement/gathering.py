@@ -22,6 +22,8 @@ from telefine_assets.traces.cleaning.report import NOBODY
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from telefine_assets.attestation.standing import DayStanding
+
 CLEANED, COMPARED = "cleaned_traces", "deltaone_reports"
 READS = (
     CLEANED,
@@ -72,6 +74,8 @@ class Sources:
     """Of a program, from a day to a day (``Spendings.of``)."""
     granted: Callable[[str], RecordedPayout | None]
     """What the ledger says was paid on an attestation (``Payouts.of``)."""
+    standing: Callable[[str], DayStanding]
+    """What stands of a day now."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +127,6 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Attested:
-    """What became of a day's attestation."""
-
-    outcome: str
-    reason: str
-    uid: str | None
-    signer: str | None
-    log_index: int | None
-
-
-@dataclass(frozen=True)
 class Paid:
     """What a day's payout granted, in the smallest units of ``token``, which has so many ``decimals``."""
 
@@ -152,10 +145,16 @@ class Day:
     scores: Scores | None
     compile: Compile | None
     look: Look | None
-    attested: Attested | None
+    standing: DayStanding
+    """What of the look is in force now, whatever it found."""
+    unattested: str | None
+    """Why there is no attestation, as its stage recorded it."""
     paid: Paid | None
     weights: Mapping[str, int]
-    """Of the day's candidate: wallet -> parts per million, with the escrow's under ``(none)``; empty without one."""
+    """Of the day's candidate, as far as nothing was revoked, else of what is in force.
+
+    Wallet -> parts per million, with the escrow's under ``(none)``; empty without one.
+    """
     unpaid: str | None
     """What is wrong with a payout that does not count: the ledger does not have it so."""
 
@@ -262,15 +261,18 @@ def _day(program: str, day: str, sources: Sources) -> Day:
         return _paid(record, (program, day), sources.granted)
 
     paid, unpaid = read("contributor_payouts", payout) or (None, None)
+    standing = sources.standing(day)
+    weights = _in_force(standing) if standing.amended else read("contributor_weights", _weights) or {}
     return Day(
         day,
         read(CLEANED, _volume),
         _scores(program, day, sources.tables),
         read("compiled_programs", _compile),
         read(COMPARED, _look),
-        read("attestations", _attested),
+        standing,
+        read("attestations", lambda record: str(record["reason"]) if record["uid"] is None else None),
         paid,
-        read("contributor_weights", _weights) or {},
+        weights,
         unpaid,
     )
 
@@ -317,9 +319,13 @@ def _weights(record: Mapping[str, Any]) -> dict[str, int]:
     return {**found, NOBODY: held} if held else found
 
 
-def _attested(record: Mapping[str, Any]) -> Attested:
-    named = (record.get(each) for each in ("uid", "signer", "log_index"))
-    return Attested(record["outcome"], record["reason"], *named)
+def _in_force(standing: DayStanding) -> dict[str, int]:
+    """The weights of what was issued again; none where nothing is in force."""
+    if standing.in_force is None:
+        return {}
+    weights = standing.in_force.claim.weights
+    held = sum(ppm for _, ppm in weights.escrow)
+    return {**dict(weights.contributors), **({NOBODY: held} if held else {})}
 
 
 def _paid(

@@ -67,7 +67,7 @@ def headline_of(found: Gathered) -> str:
     """The period in one line."""
     certified = totals.certified(found.this)
     if certified:
-        return f"Certified: better by {' and '.join(f'{points(gain[0])} pp' for _, gain in certified)}"
+        return f"Certified: better by {' and '.join(f'{points(gain)} pp' for _, gain in certified)}"
     tried = [each for _, each in totals.compiles(found.this)]
     if tried:
         candidates = sum(each.candidate is not None for each in tried)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from telefine_assets.attestation.standing_shown import told_of
 from telefine_assets.improvement import totals
 from telefine_assets.improvement.gathering import Gathered, Period
 from telefine_assets.improvement.page import page_of
@@ -75,6 +76,7 @@ def _numbers(period: Period) -> dict[str, Any]:
         "looks": len(totals.looks(period)),
         "reached": [day.day for day, _ in totals.reached(period)],
         "certified": [day.day for day, _ in totals.certified(period)],
+        "amended": {day.day: told_of(day.standing) for day in totals.amended(period)},
         "promoted": [each.version for each in period.promoted],
         "contributors": len(totals.named_ones(period)),
         "granted": {f"{name}/{decimals}": str(each) for (name, decimals), each in totals.granted(period).items()},

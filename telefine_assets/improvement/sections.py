@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from telefine_assets.attestation.standing import DayStanding
+from telefine_assets.attestation.standing_shown import STANDINGS, sentence_of
 from telefine_assets.improvement import totals, wording
 from telefine_assets.improvement.comparing import LEAST, Change
 from telefine_assets.improvement.gathering import Day, Gathered
 from telefine_assets.ledger.records import Champion
-from telefine_assets.pages.numbers import count, interval, points
+from telefine_assets.pages.numbers import count, gain, interval
 from telefine_assets.pages.page import Block, Code, Facts, Line, Picture, Prose, Section, Table, named, quoted
 
 _MOST = 25
@@ -150,23 +152,30 @@ def certified(found: Gathered) -> Section:
     blocks: list[Block] = []
     looks = totals.looks(found.this)
     if looks:
+        standings = {day.day: day.standing for day in found.this.days}
         rows = tuple(
             (
                 day,
                 str(look.number),
                 f"{look.items:,}" if look.items is not None else "-",
                 "reached" if look.reached else "not reached",
-                f"{points(look.gain[0], sign=True)} pp" if look.gain else "not shown",
+                gain(look.gain[0]) if look.gain else "not shown",
                 interval(*look.gain[1:]) if look.gain else "",
+                _in_force(standings[day]),
             )
             for day, look in looks
         )
-        blocks.append(Table(("Day", "Look", "Items", "DeltaOne", "Gain", "Interval"), rows))
+        blocks.append(Table(("Day", "Look", "Items", "DeltaOne", "The look found", "Interval", "In force"), rows))
     else:
         blocks.append(Prose(f"Nothing was compared on held-out items.{_refusals(found)}"))
     blocks.append(Facts((*_attested(found), *_promoted(found), ("Serves now", _serves(found)))))
     blocks.append(Prose("While a holdout is in use its scores stay hidden, here too.", quiet=True))
     return Section("What was certified", tuple(blocks))
+
+
+def _in_force(standing: DayStanding) -> str:
+    """The gain that something may rest on now."""
+    return "-" if standing.in_force is None else gain(standing.in_force.claim.decision.delta_ppm)
 
 
 def _refusals(found: Gathered) -> str:
@@ -177,13 +186,14 @@ def _refusals(found: Gathered) -> str:
 def _attested(found: Gathered) -> list[tuple[str, Line]]:
     rows: list[tuple[str, Line]] = []
     for day in found.this.days:
-        each = day.attested
-        if each is not None and each.uid is not None:
-            place = f", number {each.log_index} of the log" if each.log_index is not None else ""
-            signed: Line = (", signed by ", Code(each.signer)) if each.signer else ()
-            rows.append((day.day, ("Attested: ", Code(each.uid), f" ({named(each.outcome)}{place})", *signed)))
-        elif day.look is not None and day.look.reached:
-            why = named(each.reason) if each else "there is no attestation yet"
+        for each in day.standing.issued:
+            signed: Line = (", signed by ", Code(each.signer))
+            place = f" ({STANDINGS[each.outcome]}, number {each.log_index} of the log)"
+            rows.append((day.day, ("Attested: ", Code(each.uid), place, *signed)))
+        if day.standing.amended:
+            rows.append((day.day, (sentence_of(day.standing),)))
+        elif day.standing.last is None and day.look is not None and day.look.reached:
+            why = "there is no attestation yet" if day.unattested is None else named(day.unattested)
             rows.append((day.day, (f"Not attested: {why}",)))
     return rows
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+from telefine_assets.attestation.standing_shown import in_short
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.improvement import totals, wording
-from telefine_assets.improvement.gathering import Gathered
+from telefine_assets.improvement.gathering import Day, Gathered
 from telefine_assets.improvement.page import granted_of, span_of, verdict_of
 from telefine_assets.improvement.totals import Drift
 from telefine_assets.pages.html import rendered
 from telefine_assets.pages.numbers import count, points
+from telefine_assets.pages.numbers import gain as points_of
 from telefine_assets.pages.page import named
 
 _SUBJECT, _WIDTH, _NAME = 150, 76, 14
@@ -62,7 +64,7 @@ def _subject(found: Gathered) -> str:
     verdict, _ = verdict_of(found)
     came_in = count(found.this.traces, "trace") if found.this.made else "no record of its traces"
     parts = [verdict.lower() if verdict == "Quiet" else verdict, came_in]
-    gains = [f"{points(gain[0], sign=True)} pp" for _, gain in totals.certified(found.this)]
+    gains = [points_of(gain) for _, gain in totals.certified(found.this)]
     if gains:
         parts[0] += f" ({', '.join(gains)})"
     return named(f"{found.program}, {span_of(found)}: {', '.join(parts)}", _SUBJECT)
@@ -117,12 +119,16 @@ def _certified(found: Gathered) -> str:
     looks, gains = totals.looks(found.this), totals.reached(found.this)
     if not looks:
         return "nothing was compared on held-out items"
-    told = [
-        f"{day.day} better by {points(gain[0])} pp"
-        + ("" if day.attested and day.attested.outcome == "attested" else " (not attested)")
-        for day, gain in gains
-    ]
+    told = [f"{day.day} {_told(day, gain[0])}" for day, gain in gains]
     return f"{count(len(looks), 'comparison')}; {wording.listed(told) if told else 'none reached DeltaOne'}"
+
+
+def _told(day: Day, found_ppm: int) -> str:
+    """What is certified of what a look found."""
+    now, better = day.standing.in_force, f"better by {points(found_ppm)} pp"
+    if said := in_short(day.standing):
+        return f"{better} by the look, {said}"
+    return better if now is not None else f"{better} (not attested)"
 
 
 def _serves(found: Gathered) -> str:

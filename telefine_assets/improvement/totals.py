@@ -107,9 +107,15 @@ def reached(period: Period) -> list[tuple[Day, tuple[int, int, int]]]:
     return [(each, each.look.gain) for each in period.days if each.look is not None and each.look.gain is not None]
 
 
-def certified(period: Period) -> list[tuple[Day, tuple[int, int, int]]]:
-    """Those of them whose gain is attested."""
-    return [(day, gain) for day, gain in reached(period) if day.attested and day.attested.outcome == "attested"]
+def certified(period: Period) -> list[tuple[Day, int]]:
+    """The days of which a gain is in force, with that gain in ppm: less than the look found, where it was corrected."""
+    claims = [(day, day.standing.in_force) for day in period.days]
+    return [(day, found.claim.decision.delta_ppm) for day, found in claims if found is not None]
+
+
+def amended(period: Period) -> list[Day]:
+    """The days of whose look something was revoked since."""
+    return [day for day in period.days if day.standing.amended]
 
 
 def dropped(period: Period) -> dict[str, int]:

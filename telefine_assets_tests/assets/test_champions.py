@@ -13,7 +13,7 @@ from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.records import Promotion
 from telefine_assets.lm.opening import identity_of
-from telefine_assets.programs.registry import ALIAS, Origin, Registry, experiment_id
+from telefine_assets.programs.registry import ALIAS, Origin, Owner, Registry, experiment_id
 from telefine_assets.programs.spec import load_spec
 from telefine_assets.programs.versions import first_version, make_version
 from telefine_assets.settings import load_settings
@@ -48,9 +48,9 @@ def served(template, tmp_path, monkeypatch):
         Promotion("tickets", FIRST, made.version.digest, first.digest, "0x1"), datetime(2026, 11, 3, tzinfo=UTC)
     )
     made.client = MlflowClient(tracking_uri=made.settings.mlflow.tracking_uri)
-    artifacts = str(made.settings.home / "mlflow-artifacts")
-    run = made.client.create_run(experiment_id(made.client, "telefine/tickets", artifacts))
-    registry = Registry(made.client, spec, artifacts)
+    owner = Owner(made.settings.deployment, str(made.settings.home / "mlflow-artifacts"), True)
+    run = made.client.create_run(experiment_id(made.client, "telefine/tickets", owner))
+    registry = Registry(made.client, spec, owner)
     registry.register(made.version, Origin(run.info.run_id, "won"))
     registry.point(made.version.digest)
     return made

@@ -121,6 +121,10 @@ def test_what_served_on_the_day_teaches_and_is_named_in_record_version_and_metad
     assert record["demos"]
     train = {each.trace_id for each in cleaned_tickets(200) if each.split == "train"}
     assert {demo["trace_id"] for demo in record["demos"]} <= train
+    deployment.compile(instance, MIDDLE)
+    again = instance.fetch_materializations(COMPILES, limit=1).records[0].asset_materialization.metadata
+    assert again["lm_calls"].value == 0
+    assert again["lm_calls_remembered"].value == told["lm_calls"].value + told["lm_calls_remembered"].value > 0
 
 
 def test_the_first_version_teaches_until_something_is_promoted(deployment, instance):

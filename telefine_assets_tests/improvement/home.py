@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from telefine_assets.attestation.standing import DayStanding, LogNow, standing_of_day
 from telefine_assets.improvement.gathering import Gathered, Sources, gather
 from telefine_assets.improvement.opening import sources_of
 from telefine_assets.ledger.records import Spending, Work
@@ -13,8 +16,9 @@ from telefine_assets.store.tables import TableStore
 from telefine_assets.traces.cleaning.report import DropReport, by_contributor, drops_by_rule
 from telefine_assets.traces.records import cleaned_to_table
 from telefine_assets_tests.attribution.signing import trace
+from telefine_assets_tests.cli import attested_home
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, PaidHome
-from telefine_assets_tests.deltaone.rows import look
+from telefine_assets_tests.deltaone.rows import look, rows
 from telefine_assets_tests.deltaone.told import RULES, record_of, story, tickets
 
 PPM = 1_000_000
@@ -53,7 +57,10 @@ class TwoWeeks(PaidHome):
         self.spend(REACHED, "compiled_programs", 300, 500_000)
         self.spend(REACHED, "deltaone_reports", 928, 1_000_000)
         self.weigh(REACHED, {ALICE: 600_000, BOB: 150_000}, escrow=250_000)
-        self.attest(REACHED, [ALICE, BOB, None])
+        with pytest.MonkeyPatch.context() as patched:
+            # What is attested is what the report of the day says.
+            patched.setattr(attested_home, "rows", lambda *_: rows(61, 23, 380))
+            self.attest(REACHED, [ALICE, BOB, None])
         self.pay(REACHED)
         return self
 
@@ -133,7 +140,12 @@ class TwoWeeks(PaidHome):
 
     def sources(self) -> Sources:
         """Where a report reads."""
-        return sources_of("triage", self.records, self.tables, self.ledger)
+        now = LogNow.of(self.trust(), self.ledger)
+
+        def standing(day: str) -> DayStanding:
+            return standing_of_day(self.records, "triage", day, now, self.evidence.get)
+
+        return sources_of("triage", self.records, self.tables, self.ledger, standing)
 
     def gathered(self, day: str = LAST, days: int = 7, sources: Sources | None = None) -> Gathered:
         """What a report of ``day`` rests on."""
