@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telefine_assets.cli import attest_cosign, attest_log, attest_verifier
-from telefine_assets.cli.attest_shared import refuse
+from telefine_assets.cli import attest_cosign, attest_log, attest_reissue, attest_verifier
+from telefine_assets.cli.attest_shared import AcceptErased, refuse
 from telefine_assets.cli.shared import AsJson, Program, chosen, tell
 from telefine_assets.errors import TelefineError
 
@@ -30,14 +30,16 @@ def verify(
         Path | None,
         typer.Option(help="Your own policy: used if it is there; kept at what the newest log says on success."),
     ] = None,
+    accept_erased: AcceptErased = False,
     as_json: AsJson = False,
 ) -> None:
     """Verify an attestation offline, from its own evidence and the log beside it.
 
     Exits 1 with a stable code (bad_signature, evidence_digest_mismatch, ...)
-    and what is wrong.
+    and what is wrong; with evidence_erased where files are missing because
+    a person's words in them were erased, which proves nothing of the claim.
 
-    Example: telefine attest verify .telefine/attestations/latest --pin mine.json
+    Example: telefine attest verify ./monday --pin mine.json
     """
     from telefine_assets.attestation.archive import read_bundle
     from telefine_assets.attestation.failures import VerificationFailed
@@ -52,7 +54,7 @@ def verify(
     try:
         files = read_bundle(file)
         trusted = read_policy(source) if source else policy_among(files)
-        found = verify_files(files, trusted, int(time.time()))
+        found = verify_files(files, trusted, int(time.time()), accept_erased)
     except VerificationFailed as failure:
         raise refuse("not valid", failure, as_json) from None
     facts = facts_of(found) | {"policy": None if source is None else str(source)}
@@ -103,6 +105,7 @@ def export(
 app.command("log")(attest_log.log)
 app.command("keys")(attest_log.keys)
 app.command("revoke")(attest_log.revoke)
+app.command("reissue")(attest_reissue.reissue)
 app.command("rotate")(attest_log.rotate)
 app.command("admit")(attest_log.admit)
 app.command("retire")(attest_log.retire)

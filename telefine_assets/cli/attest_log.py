@@ -72,7 +72,8 @@ def revoke(
 ) -> None:
     """Revoke an attestation, for ever: nothing more is promoted or paid on it.
 
-    What was promoted or paid before stands; go back with: telefine programs rollback
+    What was promoted or paid before stands; go back with: telefine programs rollback. Where feedback was wrong, correct
+    it and go on with: telefine attest reissue
 
     Example: telefine attest revoke 0x3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a
     --reason "the holdout had leaked"
@@ -172,11 +173,17 @@ class _Told:
             lines = [f"the log says so already: {self.subject} {self.action}"]
         for line in suspect:
             lines.append(f"check: position {line.position}, {short(line.what, 80)}, was said with the leaked key")
+        erased = _erased_here(suspect)
+        if erased:
+            lines.append(
+                f"erased here, and to be said again with the new key (telefine erase restate): {', '.join(erased)}"
+            )
         facts = {
             "action": self.action,
             "subject": self.subject,
             "leaves": [asdict(line) for line in self.new],
             "said_with_leaked_key": [asdict(line) for line in suspect],
+            "erasures_to_restate": erased,
         }
         tell(as_json, facts, lines)
 
@@ -206,6 +213,16 @@ def _said_with(state: LogState, leaked: str, first: int) -> list[Line]:
         for line in state.lines[first:]
         if line.signer == leaked and line.void is None and not line.what.startswith(f"retire {leaked}")
     ]
+
+
+def _erased_here(suspect: Sequence[Line]) -> list[str]:
+    """The files of evidence that this deployment erased, and that nobody takes for erased any more."""
+    from telefine_assets.keeping.restating import erased_here
+    from telefine_assets.settings import load_settings
+    from telefine_assets.store.files import Files
+
+    settings = load_settings()
+    return erased_here(suspect, ledger_of(settings), Files(settings.store.uri)) if suspect else []
 
 
 def _state() -> LogState:

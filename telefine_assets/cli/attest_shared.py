@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.failures import VerificationFailed
     from telefine_assets.attestation.policy import SignerPolicy
     from telefine_assets.attestation.signatures import Signer
+    from telefine_assets.attestation.standing import DayStanding
     from telefine_assets.attestation.trust import Trust
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.records import AuditEntry
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _LONG = 2000
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AcceptErased = Annotated[
+    bool, typer.Option("--accept-erased", help="Believe the log's signed word for evidence that was erased.")
+]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the log, for everybody to read.")]
 
 
@@ -66,9 +70,12 @@ def evidence_of(settings: Settings) -> EvidenceStore:
 def record_of(settings: Settings, uid: str, program: str | None = None) -> Mapping[str, Any]:
     """The record of an attestation, by its uid or its day.
 
+    Of one that was revoked and issued again, it says uid and bundle only.
+
     Raises:
         TelefineError: there is none.
     """
+    from telefine_assets.attestation.reissuing import STAGE as REISSUES
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
 
@@ -78,7 +85,22 @@ def record_of(settings: Settings, uid: str, program: str | None = None) -> Mappi
             record = records.read(name, "attestations", day)
             if record["uid"] and uid in (record["uid"], day):
                 return record
+            again = records.find(name, REISSUES, day) or {"replaced": ()}
+            for each in again["replaced"]:
+                if each["uid"] == uid:
+                    return each
     raise TelefineError(f"no attestation {uid}; see the asset 'attestations' for the days that have one")
+
+
+def standing_in(settings: Settings, program: str) -> Callable[[str], DayStanding]:
+    """What stands of a program's days now: asked by day."""
+    from telefine_assets.attestation.standing import LogNow, standing_of_day
+    from telefine_assets.store.files import Files
+    from telefine_assets.store.records import RecordStore
+
+    ledger = ledger_of(settings)
+    now, records = LogNow.of(trust_of(settings, ledger), ledger), RecordStore(Files(settings.store.uri))
+    return lambda day: standing_of_day(records, program, day, now, evidence_of(settings).get)
 
 
 def without_threshold(policy: SignerPolicy) -> SignerPolicy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.cli.shared import short
@@ -10,6 +11,7 @@ from telefine_assets.cli.shared import short
 if TYPE_CHECKING:
     from telefine_assets.attestation.handed_on import HandedOn
     from telefine_assets.attestation.policy import SignerPolicy
+    from telefine_assets.attestation.verify import VerifiedAttestation
 
 
 def facts_of(found: HandedOn) -> dict[str, Any]:
@@ -25,12 +27,14 @@ def facts_of(found: HandedOn) -> dict[str, Any]:
         "log_index": verified.log_index,
         "program": claim.program,
         "day": claim.partition,
+        "replaces": list(claim.replaces),
         "candidate_version": claim.candidate_version,
         "baseline_version": claim.baseline_version,
         "decision": {name: getattr(decision, name) for name in names},
         "weights": [{"address": line.address, "weight_ppm": line.weight_ppm} for line in verified.weights.lines],
         "escrow_ppm": verified.weights.escrow_ppm,
         "unchecked": list(verified.unchecked),
+        "erased": [asdict(each) for each in verified.erased],
         "log": None
         if log is None
         else {
@@ -61,18 +65,30 @@ def _claimed(found: HandedOn) -> Iterator[str]:
     yield f"  signed by   {verified.signer}, at position {verified.log_index} of the log"
     yield from (f"  and by      {each}" for each in verified.signers if each != verified.signer)
     yield f"  program     {short(claim.program)} {claim.candidate_version[:12]}, day {claim.partition}"
+    yield from (f"  instead of  {uid}, which was revoked" for uid in claim.replaces)
     yield (
         f"  claims      +{decision.delta_ppm / 10_000:.2f} pp on {decision.n} held-out items "
         f"(at least {decision.lower_ppm / 10_000:.2f} pp), p {short(decision.p)} below {short(decision.alpha)}: "
         f"{short(decision.grade)}"
     )
     yield f"  pays        {len(verified.weights.lines)} wallets, {verified.weights.escrow_ppm} ppm in escrow"
-    yield "  decided again from the per-item results; weights computed again from the demos"
+    yield from _checked(verified)
     if found.log is not None:
         state = found.log.state
         yield f"  log         {state.size} leaves, first key {state.genesis}, good now: {', '.join(state.good)}"
         if state.void:
             yield f"  log         {len(state.void)} leaves have no effect; see: telefine attest log"
+
+
+def _checked(verified: VerifiedAttestation) -> Iterator[str]:
+    if not verified.erased:
+        yield "  decided again from the per-item results; weights computed again from the demos"
+        return
+    yield "  weights computed again from the demos"
+    yield f"  NOT decided again: {len(verified.erased)} files of evidence were erased at a person's request"
+    for each in verified.erased:
+        said = f"by the word of {each.signer} at position {each.position} of the log: {short(each.reason, 200)}"
+        yield f"  erased      {each.name} {each.sha256[:12]}, {said}"
 
 
 def _judged(found: HandedOn, policy: SignerPolicy) -> str:

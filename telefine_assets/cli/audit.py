@@ -14,6 +14,7 @@ from telefine_assets.errors import TelefineError
 app = typer.Typer(no_args_is_help=True, help="Who decided what, when and why.")
 
 _NEWEST = 50
+_LONG = 1000
 
 
 @app.command()
@@ -75,7 +76,7 @@ def show(
         return
     print_table(
         ("row", "at", "by", "action", "subject", "details"),
-        [(row.seq, row.at, short(row.actor), row.action, short(row.subject), _details(row.details)) for row in shown],
+        [(row.seq, row.at, short(row.actor), row.action, _told(row.subject), _details(row.details)) for row in shown],
     )
     typer.echo(f"{len(shown)} of {len(found)}")
 
@@ -91,4 +92,8 @@ def _moment(since: str | None) -> datetime | None:
 
 
 def _details(details: dict[str, object]) -> str:
-    return short(", ".join(f"{name}: {value}" for name, value in details.items()), 200)
+    return _told(", ".join(f"{name}: {value}" for name, value in details.items()))
+
+
+def _told(text: str) -> str:
+    return short(text, _LONG)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from getpass import getuser
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.keeping.backing_up import Backup
+    from telefine_assets.keeping.erasure_list import CameBack
     from telefine_assets.keeping.manifest import Manifest
     from telefine_assets.keeping.places import Places, Track
     from telefine_assets.keeping.vault import Vault
@@ -77,7 +78,8 @@ def backup(
     with interruptible("nothing was made of it; run it again to go on"), turn(ledger, TURN, 1, _said):
         vault, now = Vault(destination), datetime.now(UTC)
         vault.require_own(settings.deployment)
-        vault.sweep(now - timedelta(days=1))
+        for files in (vault.files, places.files):
+            files.sweep(now)
         made = back_up(places, vault, head_of(ledger), stamp(now), progress())
         manifest = made.manifest
         details: dict[str, object] = {
@@ -87,7 +89,7 @@ def backup(
         }
         doubts = _doubts(made, vault)
         details |= {"pruned": [] if keep is None or doubts else vault.prune(keep)}
-        Audit(ledger).append(audit_entry(by or _user(), "backed up", settings.deployment, **details), now)
+        Audit(ledger).append(audit_entry(by or user(), "backed up", settings.deployment, **details), now)
     said = f"backup {manifest.label}: {len(manifest.files)} files, {manifest.size} bytes, in {vault.shown}"
     tell(as_json, details | {"damaged": made.damaged, "missing": made.missing}, (said, _LEFT_OUT))
     if doubts:
@@ -131,7 +133,6 @@ def restore(
     """
     from telefine_assets.keeping.restoring import check, require_fitting, require_stopped, under_way
     from telefine_assets.keeping.vault import Vault
-    from telefine_assets.ledger.schema import SCHEMA_VERSION
     from telefine_assets.settings import load_settings
 
     settings = load_settings(restoring=True)
@@ -139,7 +140,7 @@ def restore(
     if label is None:
         vault.require_past(stamp(datetime.now(UTC)))
     manifest = vault.manifest(label)
-    require_fitting(manifest, places, SCHEMA_VERSION)
+    require_fitting(manifest, places)
     if check_only:
         check(vault, manifest, track)
         facts = {"backup": manifest.label, "files": len(manifest.files), "bytes": str(manifest.size)}
@@ -150,24 +151,28 @@ def restore(
             _require_room(manifest, places, replace, yes, as_json)
         require_stopped(places)
         check(vault, manifest, track)
-        _restore(settings, manifest, places, vault, by or _user(), as_json)
+        _restore(settings, manifest, places, vault, by or user(), as_json)
 
 
 def _restore(settings: Settings, manifest: Manifest, places: Places, vault: Vault, by: str, as_json: bool) -> None:
     from contextlib import closing
 
     from telefine_assets.cli.attest_shared import audit_entry, ledger_of, trust_of
+    from telefine_assets.keeping.erasure_list import came_back
     from telefine_assets.keeping.proving import prove
     from telefine_assets.keeping.restoring import begin, finish, require_stopped, restore
     from telefine_assets.ledger.audit import Audit
+    from telefine_assets.ledger.migrating import migrate
 
     # Verifying the backup may have taken hours.
     require_stopped(places)
     begin(settings.home, manifest)
     restore(vault, manifest, places, progress())
+    migrate(settings.ledger.url, by, datetime.now(UTC))
     with closing(ledger_of(settings)) as ledger:
         proven = prove(ledger, trust_of(settings, ledger), places.files, progress(), manifest.audit)
         Audit(ledger).append(audit_entry(by, "restored", settings.deployment, backup=manifest.label), datetime.now(UTC))
+        back = came_back(ledger, places.files, settings.programs)
     finish(settings.home)
     said = (
         f"restored: backup {manifest.label}, {len(manifest.files)} files, {manifest.size} bytes",
@@ -175,11 +180,23 @@ def _restore(settings: Settings, manifest: Manifest, places: Places, vault: Vaul
         f"{proven.attestations} attestations, the claims of {proven.payouts} payouts",
         *([f"{proven.distrusted} attestations more are of leaked keys"] if proven.distrusted else []),
     )
-    tell(as_json, {"backup": manifest.label} | asdict(proven), said)
+    tell(as_json, {"backup": manifest.label, "came_back": list(back.said)} | asdict(proven), said)
     for problem in proven.problems:
         typer.echo(f"does not verify: {problem}", err=True)
+    _erase_again(settings, back, places.proxied, by)
     if proven.problems:
         raise typer.Exit(1)
+
+
+def _erase_again(settings: Settings, back: CameBack, proxied: str | None, by: str) -> None:
+    """What was erased since the backup was made must not be there again."""
+    from telefine_assets.cli.erase_doing import erase_again, opened, require_gone
+
+    for each in back.said:
+        typer.echo(f"came back: {each}; it is erased again now; where that is cut off: telefine erase again", err=True)
+    if back.whose:
+        # What it says is no part of the answer.
+        require_gone(erase_again(opened(settings, proxied), back, None, by, as_json=True))
 
 
 def _require_room(manifest: Manifest, places: Places, replace: bool, yes: bool, as_json: bool) -> None:
@@ -227,7 +244,7 @@ def progress() -> Track:
     return partial(track, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _user() -> str:
+def user() -> str:
     """The system's user, who has no name in some containers."""
     try:
         return getuser()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -31,20 +32,23 @@ def show(config: ConfigFile = None, profile: Profile = None, as_json: AsJson = F
 
 @app.command()
 def check(config: ConfigFile = None, profile: Profile = None, as_json: AsJson = False) -> None:
-    """Validate the settings; every mistake gets one line. Exits 1 when there is one.
+    """Validate the settings; every mistake gets one line, and what may go wrong a warning. Exits 1 on a mistake.
 
     Example: telefine config check --config telefine.yaml
     """
     from telefine_assets.settings import SettingsError, load_settings
+    from telefine_assets.settings_warnings import warnings_of
 
     try:
-        programs = list(load_settings(config, profile).programs)
+        settings = load_settings(config, profile)
     except SettingsError as error:
         if as_json:
             print_json({"valid": False, "mistakes": plain(str(error)).splitlines()})
         raise
-    facts = {"valid": True, "programs": programs}
-    tell(as_json, facts, [f"ok: {len(programs)} program(s): {', '.join(programs)}"])
+    programs, warned = list(settings.programs), warnings_of(settings)
+    facts = {"valid": True, "programs": programs, "warnings": [asdict(each) for each in warned]}
+    lines = [f"ok: {len(programs)} program(s): {', '.join(programs)}"]
+    tell(as_json, facts, [*lines, *(f"warning: {each.said}: {each.cure}" for each in warned)])
 
 
 @app.command()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telefine_assets.cli.attest_shared import AcceptErased
 from telefine_assets.cli.payouts_shared import opened, write_once
 from telefine_assets.cli.shared import AsJson, Program, chosen, coded, print_json, print_table, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
-    from telefine_assets.attribution.trail_summary import Summary
+    from telefine_assets.attribution.trail_summary import EarningDay, Summary
     from telefine_assets.ledger.records import Token
 
 app = typer.Typer(no_args_is_help=True, help="Who gave traces, what became of them, and what they earned.")
@@ -47,7 +48,7 @@ def list_all(
         return
     print_table(
         ("contributor", "traces", "kept", "earned (smallest units)"),
-        [(short(each.who), each.given, each.kept, each.earned) for each in found[:limit]],
+        [(short(each.who, 200), each.given, each.kept, each.earned) for each in found[:limit]],
     )
     typer.echo(f"{min(limit, len(found))} of {len(found)}")
 
@@ -59,10 +60,11 @@ def show(address: Address, program: Program = None, as_json: AsJson = False) -> 
     Example: telefine contributors show 0x52908400098527886e0f7030069857d2e4169ee7
     """
     from telefine_assets.attribution.trail_summary import summary_of
+    from telefine_assets.cli.attest_shared import standing_in
 
     place, wallet = opened(program), _wallet(address)
     earned = place.payouts().totals_before(place.name, place.token(), None).get(wallet, 0)
-    found = summary_of(place.records, place.name, wallet, earned)
+    found = summary_of(place.records, place.name, wallet, earned, standing_in(place.settings, place.name))
     if not found.known:
         raise _unknown(wallet, place.name, place.program.cleaning.contributor_tag)
     if as_json:
@@ -84,7 +86,7 @@ def why(
     from telefine_assets.attribution.arrivals import Register
     from telefine_assets.attribution.submissions import Scope
     from telefine_assets.attribution.trail import Trail
-    from telefine_assets.cli.attest_shared import ledger_of
+    from telefine_assets.cli.attest_shared import ledger_of, standing_in
     from telefine_assets.ledger.submissions import Submissions
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
@@ -98,7 +100,7 @@ def why(
     lookup = Submissions(ledger_of(settings)).of_traces
     register = Register(Scope(settings.deployment, name), lookup, own.attribution.unsigned)
     days = {day for day in stored.tables.days(name, TRACES) if (first or "") <= day <= (last or "9999")}
-    lines = list(Trail(stored, register, tag).why(wallet, days))
+    lines = list(Trail(stored, register, tag, standing_in(settings, name)).why(wallet, days))
     if not lines:
         raise _unknown(wallet, name, tag)
     if as_json:
@@ -143,6 +145,7 @@ def check_proof(
     file: Annotated[Path, typer.Argument(help="The proof.")],
     attestation: Annotated[Path, typer.Argument(help="The attestation: its archive, its folder, attestation.json.")],
     policy: Annotated[Path | None, typer.Option(help="Whom to trust; default: policy.json in the attestation.")] = None,
+    accept_erased: AcceptErased = False,
     as_json: AsJson = False,
 ) -> None:
     """Check offline that a trace is in the trainset of an attestation, which is verified first.
@@ -161,7 +164,7 @@ def check_proof(
     with coded(as_json):
         held, files = TraceProof.from_bytes(file.read_bytes()), read_bundle(attestation)
         trusted = policy_among(files) if policy is None else read_policy(policy)
-        verified = verify_files(files, trusted, int(time.time())).verified
+        verified = verify_files(files, trusted, int(time.time()), accept_erased).verified
         trace_id = check(held, verified.uid, verified.claim.traceset_root)
     lines = [
         f"valid: trace {short(trace_id)} is in the trainset of {verified.uid}",
@@ -214,12 +217,17 @@ def _show(found: Summary, token: Token) -> None:
         print_table(
             ("day", "candidate", "weight (ppm)", "demos", "outcome", "amount", "attestation"),
             [
-                (each.day, each.candidate[:12], each.weight_ppm, len(each.demos), short(each.outcome), *_paid(each))
+                (each.day, each.candidate[:12], _weight(each), len(each.demos), short(each.outcome), *_paid(each))
                 for each in found.days[: -_LATEST - 1 : -1]
             ],
         )
     typer.echo(f"each trace, and why it was paid or not: telefine contributors why {found.who}")
 
 
+def _weight(day: EarningDay) -> str:
+    before, now = day.weight_before_ppm, day.weight_ppm
+    return f"{now}" if before == now else f"{now}, corrected from {before}"
+
+
 def _paid(day: Any) -> tuple[str, str]:
-    return day.amount or "-", (day.uid or "-")[:18]
+    return day.amount or "-", day.uid or "-"

@@ -6,8 +6,10 @@ is still in use, as JSON neither.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, prin
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
+    from telefine_assets.attestation.standing import DayStanding
     from telefine_assets.settings import ProgramSettings
     from telefine_assets.store.evidence import EvidenceStore
 
@@ -30,30 +33,36 @@ _MOST = 2_000
 Day = Annotated[str | None, typer.Argument(metavar="[DAY]", help="The day; the latest with a report if left out.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the whole report into this file instead.")]
 Items = Annotated[list[int] | None, typer.Option("--items", min=1, help="A number of held-out items; may be repeated.")]
-Gain = Annotated[float, typer.Option("--gain-pp", min=0.01, max=100, help="True gain, in percentage points.")]
+Gain = Annotated[float | None, typer.Option("--gain-pp", min=0.01, max=100, help="True gain, in percentage points.")]
 Differ = Annotated[
-    float, typer.Option("--discordance-percent", min=0.01, max=100, help="Share of items on which programs differ.")
+    float | None,
+    typer.Option("--discordance-percent", min=0.01, max=100, help="Share of items on which programs differ."),
 ]
-Threshold = Annotated[float, typer.Option("--threshold-pp", min=0.01, max=100, help="Least gain that the rule asks.")]
-Alpha = Annotated[str, typer.Option("--alpha", help="Error that all looks share.")]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold-pp", min=0.01, max=100, help="Least gain that the rule asks.")
+]
+Alpha = Annotated[str | None, typer.Option("--alpha", help="Error that all looks share.")]
 LookNumber = Annotated[int, typer.Option("--look", min=1, help="Number of the look.")]
 
 
 @app.command()
 def show(day: Day = None, program: Program = None, html: Html = None, as_json: AsJson = False) -> None:
-    """Show a day's report: everything once DeltaOne is reached, pass or fail before.
+    """Show a day's report: everything once DeltaOne is reached, pass or fail before; and what stands of it now.
 
     Example: telefine deltaone show 2026-11-16 --html report.html
     """
+    from telefine_assets.attestation.standing_shown import amended, told_of
     from telefine_assets.deltaone.report import rendered
 
     if as_json and html is not None:
         raise TelefineError("--json and --html exclude each other: choose one")
     opened = _open(day, program)
     if as_json:
-        print_json({"program": opened.program, "day": opened.day, **opened.record})
+        print_json(
+            {"program": opened.program, "day": opened.day, **opened.record, "standing": told_of(opened.standing)}
+        )
         return
-    markdown, _, page = rendered(opened.record, *opened.decided())
+    markdown, _, page = rendered(opened.record, *opened.decided(), partial(amended, standing=opened.standing))
     if html is None:
         _print_markdown(markdown)
     else:
@@ -70,47 +79,54 @@ def explain(day: Day = None, program: Program = None, as_json: AsJson = False) -
 
     Example: telefine deltaone explain
     """
+    from telefine_assets.attestation.standing_shown import sentence_of, told_of
     from telefine_assets.deltaone.checklist import checklist
 
     opened = _open(day, program)
     record, steps = opened.record, checklist(opened.record)
     if as_json:
         told = {"code": record["code"], "steps": [asdict(step) for step in steps], "sentence": record["sentence"]}
-        print_json({"program": opened.program, "day": opened.day, **told})
+        print_json({"program": opened.program, "day": opened.day, **told, "standing": told_of(opened.standing)})
         return
     typer.echo(f"{opened.program} {opened.day}: {'reached' if record['reached'] else 'not reached'} ({record['code']})")
     for number, step in enumerate(steps, start=1):
         typer.echo(f"  {step.state:<13}  {number:>2}. {step.says}")
     typer.echo(short(record["sentence"], _MOST))
+    if since := sentence_of(opened.standing):
+        typer.echo(f"since then: {short(since, _MOST)}")
 
 
 @app.command()
 def power(
     items: Items = None,
-    gain_pp: Gain = 3.0,
-    discordance_percent: Differ = 10.0,
+    gain_pp: Gain = None,
+    discordance_percent: Differ = None,
     look: LookNumber = 1,
-    alpha: Alpha = "0.05",
-    threshold_pp: Threshold = 1.0,
+    alpha: Alpha = None,
+    threshold_pp: Threshold = None,
+    program: Program = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the chance that a true gain is found, by number of held-out items: with all of alpha, and at a look.
+
+    What is left out is as the program's settings plan it: deltaone.target_gain_ppm,
+    planned_discordance_ppm, alpha and threshold_ppm. With all four given, no settings are needed.
 
     Example: telefine deltaone power --items 500 --items 2000 --gain-pp 5 --discordance-percent 20
     """
     from telefine_assets.deltaone.power import required_n, table
     from telefine_assets.deltaone.statistics import spent_alpha
 
-    whole, sizes = _level(alpha), items or SIZES
-    gain, differ, threshold = (round(each * _POINT) for each in (gain_pp, discordance_percent, threshold_pp))
-    levels = (whole, spent_alpha(alpha, look))
+    asked = [None if each is None else round(each * _POINT) for each in (gain_pp, discordance_percent, threshold_pp)]
+    gain, differ, threshold, shared = _plan((*asked, alpha), program)
+    sizes, levels = items or SIZES, (_level(shared), spent_alpha(shared, look))
     rows = table(gain, differ, levels, sizes, threshold)
     if as_json:
         print_json([{**vars(row), "alpha": str(row.alpha)} for row in rows])
         return
     typer.echo(
-        f"Chance of reaching DeltaOne when the true gain is {gain_pp:g} pp and the programs differ on "
-        f"{discordance_percent:g} % of the items, a gain of {threshold_pp:g} pp being asked:\n"
+        f"Chance of reaching DeltaOne when the true gain is {gain / _POINT:g} pp and the programs differ on "
+        f"{differ / _POINT:g} % of the items, a gain of {threshold / _POINT:g} pp being asked:\n"
     )
     by_level = [[row.power_ppm for row in rows if row.alpha == level] for level in levels]
     needed = [required_n(differ, gain, level, threshold, 800_000) for level in levels]
@@ -121,6 +137,15 @@ def power(
             ("for 0.800", *("no number" if n is None else f"{n:,} items" for n in needed)),
         ],
     )
+
+
+def _plan(asked: Sequence[Any], program: str | None) -> list[Any]:
+    """Gain, discordance and threshold in ppm, and alpha: as asked for, else as the settings plan them."""
+    if None not in asked:
+        return list(asked)
+    own = chosen(program)[2].deltaone
+    planned = (own.target_gain_ppm, own.planned_discordance_ppm, own.threshold_ppm, own.alpha)
+    return [known if each is None else each for each, known in zip(asked, planned, strict=True)]
 
 
 def _level(alpha: str) -> Fraction:
@@ -142,6 +167,7 @@ class _Opened:
     record: dict[str, Any]
     own: ProgramSettings
     evidence: EvidenceStore
+    standing: DayStanding
 
     def decided(self) -> tuple[Any, Any]:
         """Decision and context for ``rendered``; evidence is opened only once DeltaOne is reached."""
@@ -152,6 +178,8 @@ class _Opened:
 
 
 def _open(day: str | None, program: str | None) -> _Opened:
+    from telefine_assets.attestation.standing import DayStanding
+    from telefine_assets.cli.attest_shared import standing_in
     from telefine_assets.store.evidence import EvidenceStore
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
@@ -163,7 +191,9 @@ def _open(day: str | None, program: str | None) -> _Opened:
     if not days:
         raise TelefineError(f"{name} has no DeltaOne report yet; materialise {STAGE} first")
     found = day or days[-1]
-    return _Opened(name, found, records.read(name, STAGE, found), own, EvidenceStore(files))
+    record = records.read(name, STAGE, found)
+    standing = standing_in(settings, name)(found) if record["reached"] else DayStanding()
+    return _Opened(name, found, record, own, EvidenceStore(files), standing)
 
 
 def _print_markdown(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,8 +33,8 @@ def export(
 
     Example: telefine evidence export 2026-11-02 && telefine attest verify 0x....tar
     """
-    from telefine_assets.attestation.archive import SUFFIX, pack, read_bundle, unpack
-    from telefine_assets.attestation.export import export as write
+    from telefine_assets.attestation.archive import SUFFIX, pack, unpack
+    from telefine_assets.attestation.export import exported
     from telefine_assets.attestation.handed_on import verify_files
     from telefine_assets.cli.attest_shared import evidence_of, ledger_of, record_of, signer_of, trust_of
     from telefine_assets.cli.payouts_shared import write_once
@@ -43,10 +42,8 @@ def export(
     settings, name, _ = chosen(program)
     record, evidence = record_of(settings, wanted, name), evidence_of(settings)
     trust = trust_of(settings, ledger_of(settings))
-    with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), evidence.get(record["bundle"]), trust, signer_of(settings.signer), evidence.get)
-        packed = pack(read_bundle(Path(folder)))
-    found = verify_files(unpack(packed), trust.log().policy, int(time.time()))
+    packed = pack(exported(evidence.get(record["bundle"]), trust, signer_of(settings.signer), evidence.get))
+    found = verify_files(unpack(packed), trust.log().policy, int(time.time()), accept_erased=True)
     uid = found.verified.uid
     write_once(output or Path(f"{uid}{SUFFIX}"), packed, as_json, {"uid": uid})
 

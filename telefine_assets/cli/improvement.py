@@ -63,6 +63,7 @@ def show(
 
 
 def _gathered(settings: Settings, program: str, day: str | None, days: int | None) -> Gathered:
+    from telefine_assets.cli.attest_shared import standing_in
     from telefine_assets.improvement.gathering import gather
     from telefine_assets.improvement.opening import sources_of
     from telefine_assets.ledger.connection import Ledger
@@ -79,7 +80,7 @@ def _gathered(settings: Settings, program: str, day: str | None, days: int | Non
             _day(settings, day),
             days or own.improvement.days,
             settings.partitions.start,
-            sources_of(program, RecordStore(files), TableStore(files), ledger),
+            sources_of(program, RecordStore(files), TableStore(files), ledger, standing_in(settings, program)),
         )
 
 

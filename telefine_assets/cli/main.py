@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -25,10 +25,12 @@ from telefine_assets.cli import (
     deltaone,
     demo,
     doctor,
+    erase,
     evidence,
     improvement,
     init,
     keys,
+    ledger,
     payouts,
     programs,
     retention,
@@ -49,6 +51,25 @@ app = typer.Typer(
     help="Turns logged DSPy traces into a better program, proves the gain, and pays the people who made it.",
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"telefine {version('telefine-assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """What goes before every command."""
+
+
 app.add_typer(config.app, name="config")
 app.add_typer(traces.app, name="traces")
 app.add_typer(programs.app, name="programs")
@@ -61,6 +82,8 @@ app.add_typer(payouts.app, name="payouts")
 app.add_typer(improvement.app, name="improvement")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(audit.app, name="audit")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(erase.app, name="erase")
 app.add_typer(retention.app, name="retention")
 app.add_typer(chain.app, name="chain")
 app.add_typer(schedule.app, name="schedule")

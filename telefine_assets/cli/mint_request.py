@@ -80,7 +80,7 @@ def write(
     request = mint_request(verified, _decision(place, verified), terms)
     _refuse(preflight(request, Chain(), int(time.time())), as_json)
     file = MintFile(request)
-    _require_only(place, file)
+    _require_only(place, file, verified)
     wallets = {each.wallet for each in request.contributors}
     small = [line for line in verified.weights.lines if line.address not in wallets]
     paid = _paid(place, verified)
@@ -113,12 +113,12 @@ def sign(
     place, found = opened(program), _read(file)
     _refuse(preflight(found.request, Chain(), int(time.time())), as_json)
     verified = _same_as_ours(place, found)
-    _require_only(place, found)
+    _require_only(place, found, verified)
     paid = _paid(place, verified)
     lines = [*_lines(found, verified.weights), *_tree_lines(paid)]
     if yes:
         signer = place.signer()
-        place.mint_requests().record(verified.uid, found.request.digest)
+        place.mint_requests().record(verified.uid, found.request.digest, verified.claim.replaces)
         found = found.signed_by(signer)
         replace_file(file, found.to_bytes())
     done = f"{file}: signed by {', '.join(found.signers)}" if yes else "dry run: nothing signed; sign with --yes"
@@ -216,14 +216,14 @@ def _same_as_ours(place: Place, file: MintFile) -> VerifiedAttestation:
     raise TelefineError(f"{place.name} has no attestation {uid}; choose the right program with --program")
 
 
-def _require_only(place: Place, file: MintFile) -> None:
+def _require_only(place: Place, file: MintFile, verified: VerifiedAttestation) -> None:
     """Refuse a request for what is not paid for, or beside another one."""
-    place.mint_requests().require(file.request.payload.anchors.attestation_hash, file.request.digest)
+    place.mint_requests().require(verified.uid, file.request.digest, verified.claim.replaces)
 
 
 def _paid(place: Place, verified: VerifiedAttestation) -> dict[str, str] | None:
     """What the cumulative tree pays for an attestation."""
-    paid = place.payouts().of(verified.uid)
+    paid = place.paid_for(verified)
     return None if paid is None else {"pool": str(paid.pool), "token": str(paid.token)}
 
 

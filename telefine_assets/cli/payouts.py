@@ -12,10 +12,11 @@ import typer
 
 from telefine_assets.cli import mint_request
 from telefine_assets.cli.payouts_shared import STAGE, Place, TokenName, attested, opened, write_once
-from telefine_assets.cli.shared import AsJson, Program, print_json, tell
+from telefine_assets.cli.shared import AsJson, Program, print_json, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
+    from telefine_assets.attestation.standing import DayStanding
     from telefine_assets.ledger.records import Token
     from telefine_assets.payouts.cumulative import ClaimSet
     from telefine_assets.payouts.plan import HeldAmount
@@ -24,6 +25,10 @@ app = typer.Typer(no_args_is_help=True, help="Show payouts and write the files t
 app.add_typer(mint_request.app, name="mint-request")
 
 Day = Annotated[str | None, typer.Option("--day", help="The payout of this day, YYYY-MM-DD; the newest by default.")]
+ExportDay = Annotated[
+    str | None,
+    typer.Option("--day", help="The payout of this day, YYYY-MM-DD: safe-csv needs it, others take the newest."),
+]
 
 
 class Format(StrEnum):
@@ -59,7 +64,7 @@ def plan(
     verified = attested(place, day)
     settings = place.program.payout
     planned = plan_payout(int(settings.pool), verified.weights, int(settings.dust_floor))
-    paid = place.payouts().of(verified.uid)
+    paid = place.paid_for(verified)
     note = "this would be paid" if paid is None else f"was paid already, by plan {paid.plan} in {paid.token}"
     token = token_record(place.token())
     record = {"outcome": "dry run", "reason": note, "plan": planned.to_record(), "token": token}
@@ -71,10 +76,12 @@ def show(
     day: Annotated[str | None, typer.Argument(help="One day, YYYY-MM-DD; all by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print payouts: exact amounts in the token's smallest unit.
+    """Print payouts: exact amounts in the token's smallest unit, and what was revoked since of what they rest on.
 
     Example: telefine payouts show 2026-11-02
     """
+    from telefine_assets.attestation.standing_shown import told_of
+    from telefine_assets.cli.attest_shared import standing_in
     from telefine_assets.settings import load_settings
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
@@ -84,9 +91,11 @@ def show(
     found = [(name, each) for name in settings.programs for each in records.days(name, STAGE) if day in (None, each)]
     if not found:
         raise TelefineError(f"no payout record of {day or 'any day'}; materialise {STAGE} first")
-    rows = [(name, each, records.read(name, STAGE, each)) for name, each in found]
-    facts = [{"program": name, "day": each, **record} for name, each, record in rows]
-    tell(as_json, facts, [line for row in rows for line in _lines(*row)])
+    standings = {name: standing_in(settings, name) for name in {name for name, _ in found}}
+    rows = [(name, each, records.read(name, STAGE, each), standings[name](each)) for name, each in found]
+    facts = [{"program": name, "day": each, **record, "standing": told_of(now)} for name, each, record, now in rows]
+    lines = ((*_lines(name, each, record), *_since(now)) for name, each, record, now in rows)
+    tell(as_json, facts, [line for of_day in lines for line in of_day])
 
 
 @app.command()
@@ -125,12 +134,12 @@ def export(
     ] = None,
     token: TokenName = None,
     program: Program = None,
-    day: Day = None,
+    day: ExportDay = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a file to pay by, checked again from the stored payout.
 
-    safe-csv pays one day's amounts at once; claims and dump let wallets claim
+    safe-csv pays the amounts of --day at once; claims and dump let wallets claim
     all they ever earned. Use the one or the other: both together pay twice.
     Without --output, only says what the file would hold. What was paid in
     another token than today's settings name needs --token.
@@ -163,8 +172,12 @@ def _airdrop(place: Place, day: str | None, token: Token, token_address: str | N
     from telefine_assets.payouts.token import contract_of
 
     contract = contract_of(token) or token_address
-    if day is None or contract is None:
-        raise TelefineError("an airdrop is of one day and one token: give --day and --token-address")
+    if day is None:
+        raise TelefineError("an airdrop is of one day: name it with --day")
+    if contract is None:
+        raise TelefineError(
+            "the token has no address: name its contract with --token-address, or in payout.token_address"
+        )
     if token_address not in (None, contract):
         raise TelefineError(f"the token is {token}, --token-address is {token_address}: leave the option out")
     paid = checked_plan(place.payout(day, token), place.payouts().of)
@@ -209,3 +222,10 @@ def _lines(program: str, day: str, record: dict[str, Any]) -> Iterator[str]:
     yield from (f"  {'escrow: ' + held['reason']:<42}  {held['amount']}" for held in plan["escrow"])
     yield f"  {'sum':<42}  {plan['pool']}"
     yield f"  smallest units of {read_token(record['token'])}"
+
+
+def _since(standing: DayStanding) -> Iterator[str]:
+    from telefine_assets.attestation.standing_shown import sentence_of
+
+    if said := sentence_of(standing):
+        yield f"  since then: {short(said, 1000)} What was paid stands, and is paid once."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.verify import VerifiedAttestation
     from telefine_assets.ledger.mint_requests import MintRequests
     from telefine_assets.ledger.payouts import Payouts
-    from telefine_assets.ledger.records import Token
+    from telefine_assets.ledger.records import RecordedPayout, Token
     from telefine_assets.payouts.cumulative import ClaimSet
     from telefine_assets.settings import ProgramSettings, Settings
     from telefine_assets.store.evidence import EvidenceStore
@@ -47,6 +47,12 @@ class Place:
         from telefine_assets.ledger.payouts import Payouts
 
         return Payouts(ledger_of(self.settings))
+
+    def paid_for(self, verified: VerifiedAttestation) -> RecordedPayout | None:
+        """The payout of an attestation, or of the revoked one that it was issued again for."""
+        book = self.payouts()
+        found = (book.of(uid) for uid in (verified.uid, *verified.claim.replaces))
+        return next((each for each in found if each is not None), None)
 
     def mint_requests(self) -> MintRequests:
         """The ledger's mint requests."""
@@ -116,16 +122,18 @@ def attested(place: Place, day: str) -> VerifiedAttestation:
 
     Raises:
         TelefineError: the day has none.
-        VerificationFailed: it does not verify, is revoked, or signatures are missing.
+        VerificationFailed: it does not verify, is revoked, signatures are missing, or evidence was
+            erased before it was paid for.
     """
-    from telefine_assets.attestation.attesting import reverify
+    from telefine_assets.attestation.attesting import ERASED, reverify
     from telefine_assets.cli.attest_shared import ledger_of, trust_of
 
     record = place.records.read(place.name, "attestations", day)
     standing = reverify(record, trust_of(place.settings, ledger_of(place.settings)), place.evidence.find)
     if standing.verified is None:
         raise TelefineError(f"{place.name} {day} has no attestation: {record['reason']}")
-    if standing.failure is not None:
+    stands = standing.outcome == ERASED and place.paid_for(standing.verified) is not None
+    if standing.failure is not None and not stands:
         raise standing.failure
     return standing.verified
 

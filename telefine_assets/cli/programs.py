@@ -105,7 +105,7 @@ def export(
     found = opened.catalogue.version(opened.catalogue.resolve(version))
     if folder.exists() and not force:
         raise TelefineError(f"{folder}: is there already; choose another folder, or replace an export with --force")
-    replace_package(folder, opened.spec, found)
+    replace_package(folder, opened.spec, found, opened.own_server)
     facts = {"program": opened.spec.name, "version": found.digest, "folder": str(folder)}
     tell(as_json, facts, [f"{folder}: {opened.spec.name} {found.digest}"])
 
@@ -176,12 +176,17 @@ class _Opened:
         from telefine_assets.ledger.champions import Champions
         from telefine_assets.lm.opening import identity_of
         from telefine_assets.programs.promotion import Desk
-        from telefine_assets.programs.registry import Registry
+        from telefine_assets.programs.registry import Owner, Registry
 
         client = MlflowClient(tracking_uri=self.settings.mlflow.tracking_uri)
-        registry = Registry(client, self.spec, str(self.settings.home / "mlflow-artifacts"))
-        lm = identity_of(self.settings.lm)
+        owner = Owner(self.settings.deployment, self.settings.mlflow.artifacts, self.own_server)
+        registry, lm = Registry(client, self.spec, owner), identity_of(self.settings.lm)
         return Desk(self.spec, Champions(self.ledger), self.evidence.get, self.evidence.put, registry, lm)
+
+    @property
+    def own_server(self) -> bool:
+        """Whether the language model stands at an address of its own."""
+        return bool(self.settings.lm.api_base)
 
 
 def _open(program: str | None) -> _Opened:

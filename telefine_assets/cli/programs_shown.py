@@ -80,10 +80,11 @@ def _demo_line(demo: DemoChange) -> str:
 
 
 def _print_beside(console: Console, found: VersionDiff) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("", found.a[:12], found.b[:12], show_lines=True, expand=True)
+    columns = (Column(each, overflow="fold") for each in ("", found.a[:12], found.b[:12]))
+    table = Table(*columns, show_lines=True, expand=True)
     for name, a, b in found.settings:
         table.add_row(Text(short(name)), Text(_value(a)), Text(_value(b)))
     for each in found.predictors:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, tell
+from telefine_assets.cli.shared import AsJson, Program, chosen, short, tell
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ def run(
     """Materialise stages of a program, one run for each day, and wait with live progress.
 
     Goes through Dagster's queue where its webserver runs (`make ui`), and does the work here where nothing runs.
-    Exits 1 when a run fails or is stopped.
+    No further day is tried after one that failed by what the next would meet, too: no model, wrong settings.
+    The last line of each day says what came of it. Exits 1 when a run fails or is stopped.
 
     Example: telefine run traces cleaned_traces --from 2026-11-02 --to 2026-11-06
     """
-    from telefine_assets.cli.run_shown import awaited, watch
+    from telefine_assets.cli.run_shown import awaited, came_of, watch
     from telefine_assets.control.driver import open_control
     from telefine_assets.control.records import RunRequest, RunStatus
 
@@ -53,12 +54,14 @@ def run(
             tell(as_json, {"runs": list(ids)}, ids)
             return
         try:
-            states = awaited(control, ids) if as_json else watch(control, ids)
+            look = (awaited if as_json else watch)(control, ids, _me())
         except KeyboardInterrupt:
             _interrupted(control, ids, as_json)
             raise typer.Exit(1) from None
-    if as_json:
-        print_json([record_of(each) for each in states])
+    days = [came_of(settings, *each) for each in look.values()]
+    states = [state for state, _ in look.values()]
+    lines = [f"{each['day']}: {short(each['sentence'], 1000)}" for each in days]
+    tell(as_json, {"runs": [record_of(each) for each in states], "days": days}, lines)
     if any(each.status is not RunStatus.SUCCEEDED for each in states):
         raise typer.Exit(1)
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import groupby
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from telefine_assets.cli.shared import short
+from telefine_assets.cli.shared import folding, short
+from telefine_assets.control.records import RunStatus
+from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from telefine_assets.control.driver import DagsterControl
     from telefine_assets.control.records import RunState
+    from telefine_assets.settings import Settings
 
 _POLL_SECONDS = 0.5
 _LONG = 1000
@@ -25,8 +29,8 @@ Look = Mapping[str, tuple["RunState", Mapping[str, str]]]
 """Each run's state with where its stages stand, by run id."""
 
 
-def watch(control: DagsterControl, ids: Sequence[str]) -> Sequence[RunState]:
-    """Show the runs until all have ended; returns their last states, in the order of ``ids``.
+def watch(control: DagsterControl, ids: Sequence[str], by: str) -> Look:
+    """Show the runs until all have ended, and what failed; returns how they stand, in the order of ``ids``.
 
     Raises:
         KeyboardInterrupt: the reader does not want to wait.
@@ -35,24 +39,40 @@ def watch(control: DagsterControl, ids: Sequence[str]) -> Sequence[RunState]:
 
     console = Console()
     with _noticing() as asked:
-        looks = _looks(control, ids, asked)
+        looks = _looks(control, ids, by, asked)
         last = _live(looks, console) if console.is_terminal else _lines(looks)
-    states = [state for state, _ in last.values()]
-    for state in states:
-        if state.error:
-            typer.echo(f"{_days(state)}: {short(state.error, _LONG)}", err=True)
-    return states
+    for error, alike in groupby((last[run_id][0] for run_id in ids), key=lambda state: state.error):
+        if error:
+            days = [day for state in alike for day in state.days]
+            typer.echo(f"{' to '.join(dict.fromkeys((days[0], days[-1])))}: {short(error, _LONG)}", err=True)
+    return {run_id: last[run_id] for run_id in ids}
 
 
-def awaited(control: DagsterControl, ids: Sequence[str]) -> Sequence[RunState]:
-    """The last states of the runs, once all have ended, in the order of ``ids``.
+def awaited(control: DagsterControl, ids: Sequence[str], by: str) -> Look:
+    """How the runs stand, once all have ended, in the order of ``ids``.
 
     Raises:
         KeyboardInterrupt: the reader does not want to wait.
     """
     with _noticing() as asked:
-        *_, last = _looks(control, ids, asked)
-    return [last[run_id][0] for run_id in ids]
+        *_, last = _looks(control, ids, by, asked)
+    return {run_id: last[run_id] for run_id in ids}
+
+
+def came_of(settings: Settings, state: RunState, steps: Mapping[str, str]) -> dict[str, Any]:
+    """What came of a run's day, as JSON values: of the stages that it made, and which one failed."""
+    from telefine_assets.control.outcome import read_outcome
+
+    made = [stage for stage, status in steps.items() if status == "succeeded"]
+    try:
+        found = read_outcome(settings, state.program or "", state.days[0], made).to_record()
+    except TelefineError as error:
+        found = {"day": state.days[0], "sentence": f"what came of it cannot be told: {error}"}
+    said = [found["sentence"] or f"{', '.join(made)} made"] if made else []
+    said += [f"{stage} failed" for stage, status in steps.items() if status == "failed"]
+    if state.status is RunStatus.CANCELED:
+        said.append("stopped" if state.started_ms else "not tried")
+    return {"run_id": state.run_id, "status": state.status, **found, "sentence": "; ".join(said) or str(state.status)}
 
 
 @contextmanager
@@ -66,8 +86,11 @@ def _noticing() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _looks(control: DagsterControl, ids: Sequence[str], asked: Event) -> Iterator[Look]:
-    """What is known of the runs, now and again, until all have ended or somebody ``asked`` to leave."""
+def _looks(control: DagsterControl, ids: Sequence[str], by: str, asked: Event) -> Iterator[Look]:
+    """What is known of the runs, now and again, until all have ended or somebody ``asked`` to leave.
+
+    Of a failed one's fellows none is tried any more that would fail by the same, ``by`` whoever looks on.
+    """
     found: dict[str, tuple[RunState, Mapping[str, str]]] = {}
     while True:
         for run_id in ids:
@@ -75,6 +98,10 @@ def _looks(control: DagsterControl, ids: Sequence[str], asked: Event) -> Iterato
                 continue
             if (state := control.run(run_id)) is not None:
                 found[run_id] = (state, control.steps(run_id) if state.started_ms else {})
+                if state.status is RunStatus.FAILED:
+                    # Where it cannot be taken out of the queue, it fails by itself.
+                    with suppress(TelefineError):
+                        control.give_up(run_id, ids, by)
         yield found
         if len(found) == len(ids) and all(state.status.ended for state, _ in found.values()):
             return
@@ -87,14 +114,25 @@ def _lines(looks: Iterator[Look]) -> Look:
     look: Look = {}
     for look in looks:
         for state, steps in look.values():
-            day = _days(state)
-            progress = [f"{day}  {short(state.progress, 200)}"] if state.progress else []
-            stages = [f"{day}  {stage}: {status}" for stage, status in steps.items()]
-            for line in (*progress, *stages, f"{day}  run {state.run_id} {state.status}"):
+            for line in _told(state, steps):
                 if line not in said:
                     typer.echo(line)
                     said.add(line)
     return look
+
+
+def _told(state: RunState, steps: Mapping[str, str]) -> Iterator[str]:
+    """The lines of one look at a run. What began and ended between two looks is told as having begun, too."""
+    day = _days(state)
+    if state.started_ms is not None:
+        yield f"{day}  run {state.run_id} {RunStatus.STARTED}"
+    if state.progress:
+        yield f"{day}  {short(state.progress, 200)}"
+    for stage, status in steps.items():
+        if status in ("succeeded", "failed"):
+            yield f"{day}  {stage}: started"
+        yield f"{day}  {stage}: {status}"
+    yield f"{day}  run {state.run_id} {state.status}"
 
 
 def _live(looks: Iterator[Look], console: object) -> Look:
@@ -110,16 +148,15 @@ def _live(looks: Iterator[Look], console: object) -> Look:
 
 
 def _table(look: Look) -> Table:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table("day", "run", "status", "stages", "progress", box=None, pad_edge=False)
+    table = folding("day", "run", "status", "stages", "progress")
     for state, steps in look.values():
         stages = Text()
         for stage in state.stages:
             stages.append(f"{stage} ", _COLOURS.get(steps.get(stage, ""), "dim"))
         status = Text(state.status, _COLOURS.get(state.status, "dim"))
-        table.add_row(Text(_days(state)), state.run_id[:8], status, stages, Text(short(state.progress, 80)))
+        table.add_row(Text(_days(state)), state.run_id, status, stages, Text(short(state.progress, 80)))
     return table
 
 

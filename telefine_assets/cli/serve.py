@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from contextlib import nullcontext
-from copy import deepcopy
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,10 +38,13 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400, drain: Drain = None) -> N
     import uvicorn
 
     from telefine_assets.cli.spool_following import followed
+    from telefine_assets.observing.logs import log_to
+    from telefine_assets.observing.masking import Masker
     from telefine_assets.settings import load_settings
 
     loopback, settings = _is_loopback(host), load_settings()
     _require_free(host, port)
+    log_to(sys.stderr, settings.observing, Masker.of(settings), ("", "telefine", "uvicorn"))
     app = app_of(settings)
     if not loopback:
         typer.echo(
@@ -48,7 +52,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400, drain: Drain = None) -> N
             "does in front of it, and name it in api.trusted_proxies",
             err=True,
         )
-    drained = followed(lambda said: typer.echo(f"telefine: {said}", err=True))
+    drained = followed(logging.getLogger("telefine.spool").warning)
     with drained if (settings.api.drain if drain is None else drain) else nullcontext():
         uvicorn.run(app, host=host, port=port, **_options(settings))
 
@@ -69,15 +73,11 @@ def app_of(settings: Settings) -> FastAPI:
 
 def _options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is run."""
-    from uvicorn.config import LOGGING_CONFIG
-
     from telefine_assets.api.patience import PatientProtocol
 
-    logging = deepcopy(LOGGING_CONFIG)
-    logging["loggers"]["telefine"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     proxies = list(settings.api.trusted_proxies)
     return {
-        "log_config": logging,
+        "log_config": None,
         # uvicorn's own access log has whole addresses, and somebody's key may be in one.
         "access_log": False,
         # h11 bounds the headers that it reads.

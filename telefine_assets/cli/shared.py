@@ -13,16 +13,21 @@ import typer
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from telefine_assets.settings import ProgramSettings, Settings
+
+_ENDLESS = 1_000_000
 
 
 def program_names() -> list[str]:
     """The programs of the settings file, to complete ``--program``; none where it cannot be read."""
-    from telefine_assets.settings_file import SettingsError, config_path, read_values
+    from telefine_assets.settings_file import SettingsError, config_path, read_document
 
     # Not by ``load_settings``, which takes half a second to import.
     try:
-        values = read_values(config_path(), os.environ.get("TELEFINE_PROFILE"))
+        values = read_document(config_path()).of(os.environ.get("TELEFINE_PROFILE"))
     except SettingsError:
         return []
     programs = values.get("programs")
@@ -100,15 +105,28 @@ def hurried() -> Iterator[None]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    """Print a table, as wide as it is; a terminal that is narrower folds it. Nothing is ever left out."""
+    from rich.text import Text
 
-    table = Table(*columns, box=None, pad_edge=False)
+    table = folding(*columns)
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
-    Console().print(table)
+        table.add_row(*(Text(str(value)) for value in row))
+    console().print(table)
+
+
+def console() -> Console:
+    """Where tables are printed: of a terminal's width; a pipe or file has none."""
+    from rich.console import Console
+
+    found = Console()
+    return found if found.is_terminal else Console(width=_ENDLESS)
+
+
+def folding(*columns: str) -> Table:
+    """A table without lines, whose cells are folded where they are too long, and never cut."""
+    from rich.table import Column, Table
+
+    return Table(*(Column(each, overflow="fold") for each in columns), box=None, pad_edge=False)
 
 
 def short(text: str | None, length: int = 60) -> str:

@@ -13,11 +13,14 @@ from telefine_assets.cli.run import record_of
 from telefine_assets.cli.schedule import when
 from telefine_assets.cli.shared import AsJson, hurried, print_table, short
 from telefine_assets.errors import TelefineError
+from telefine_assets.pages.numbers import gain
 
 if TYPE_CHECKING:
     from telefine_assets.control.driver import DagsterControl
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.settings import Settings
+
+_LONG = 1000
 
 
 def status(as_json: AsJson = False) -> None:
@@ -56,13 +59,30 @@ def _program(settings: Settings, control: DagsterControl, ledger: Ledger, progra
     from telefine_assets.ledger.spool import Spool
 
     champion, lag = Champions(ledger).current(program), Spool(ledger).lag(program)
+    stages = control.stages(program)
+    failed = control.failed(program, stages)
     return {
         "program": program,
         "champion": {"version": champion.version, "since": champion.day, "how": champion.how} if champion else None,
         "deltaone": _last_report(settings, program),
         "spool": told(lag),
-        "stages": [asdict(each) for each in control.stages(program)],
+        "stages": [asdict(each) for each in stages],
+        "failed": record_of(failed) if failed else None,
+        "latest": _latest(settings, program),
     }
+
+
+def _latest(settings: Settings, program: str) -> dict[str, Any] | None:
+    """What came of the newest day of which anything is stored."""
+    from telefine_assets.control.outcome import EVERYTHING, latest_day, read_outcome
+
+    day = latest_day(settings, program)
+    if day is None:
+        return None
+    try:
+        return read_outcome(settings, program, day, EVERYTHING).to_record()
+    except TelefineError as error:
+        return {"day": day, "sentence": f"what came of it cannot be told: {error}"}
 
 
 def _last_report(settings: Settings, program: str) -> dict[str, Any] | None:
@@ -76,7 +96,24 @@ def _last_report(settings: Settings, program: str) -> dict[str, Any] | None:
         return None
     record = records.read(program, "deltaone_reports", days[-1])
     public = record.get("public") or {}
-    return {"day": days[-1], "reached": record["reached"], "code": record["code"], "delta_ppm": public.get("delta_ppm")}
+    return {
+        "day": days[-1],
+        "reached": record["reached"],
+        "code": record["code"],
+        "delta_ppm": public.get("delta_ppm"),
+        "amended": _amended(settings, program, days[-1]) if record["reached"] else "",
+    }
+
+
+def _amended(settings: Settings, program: str, day: str) -> str:
+    """What was revoked of it, in words; nothing else of the state waits for evidence that is broken."""
+    from telefine_assets.attestation.standing_shown import in_short
+    from telefine_assets.cli.attest_shared import standing_in
+
+    try:
+        return in_short(standing_in(settings, program)(day))
+    except TelefineError as error:
+        return f"what stands of it cannot be told: {error}"
 
 
 def _automation(control: DagsterControl) -> dict[str, Any]:
@@ -111,20 +148,26 @@ def _show_program(program: dict[str, Any]) -> None:
     rows = [
         (
             *(f"  {each['stage']}", each["last_day"] or "-", each["materialised"], _days(each["running"])),
-            *(_days(each["failed"]), when(each["at_ms"])),
+            *(_days(each["failed"]), _days(each["untried"]), when(each["at_ms"])),
         )
         for each in program["stages"]
     ]
+    if latest := program["latest"]:
+        since = report["amended"] if report and report["day"] == latest["day"] else ""
+        typer.echo(f"  {latest['day']}: {short(latest['sentence'], _LONG)}{since and f'; {since}'}")
+    if failed := program["failed"]:
+        typer.echo(f"  failed: {_days(failed['days'])}: {short(failed['error'], _LONG)} (run {failed['run_id']})")
     if said := _spool(program["spool"]):
         typer.echo(f"  {said}")
-    print_table(("  stage", "last day", "days", "running", "failed", "made at (UTC)"), rows)
+    print_table(("  stage", "last day", "days", "running", "failed", "not tried", "made at (UTC)"), rows)
 
 
 def _report(report: dict[str, Any] | None) -> str:
     if report is None:
         return "nothing was compared yet"
-    delta = "" if report["delta_ppm"] is None else f" ({report['delta_ppm'] / 10_000:+.2f} points)"
-    return f"last comparison {report['day']}: {'DeltaOne' if report['reached'] else report['code']}{delta}"
+    delta = "" if report["delta_ppm"] is None else f" {gain(report['delta_ppm'])}"
+    amended = f", {report['amended']}" if report["amended"] else ""
+    return f"last comparison {report['day']}: {'DeltaOne' if report['reached'] else report['code']}{delta}{amended}"
 
 
 def _spool(spool: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,7 @@ First = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD
 Last = Annotated[str | None, typer.Option("--to", help="Last day; by default the last there is.")]
 
 _BAR = 40
+_LINE, _SAID = 90, 40
 
 
 @app.command()
@@ -102,22 +103,13 @@ def inspect(
     if as_json:
         print_json(rows)
         return
-    columns = ("trace", "time", "status", "inputs", "outputs", "said", "fate")
-    print_table(
-        columns,
-        [
-            (
-                row["trace_id"],
-                datetime.fromtimestamp(row["request_time_ms"] // 1000, tz=UTC).strftime("%H:%M:%S"),
-                row["status"],
-                short(row["inputs"]),
-                short(row["outputs"]),
-                ", ".join(f"{key}={short(value, 20)}" for key, value in row["said"].items()),
-                row["fate"],
-            )
-            for row in rows
-        ],
-    )
+    for row in rows:
+        at = datetime.fromtimestamp(row["request_time_ms"] // 1000, tz=UTC).strftime("%H:%M:%S")
+        typer.echo(f"{row['trace_id']}  {at}  {row['status']}  {row['fate']}")
+        said = ", ".join(f"{short(key)}={short(str(value), _SAID)}" for key, value in row["said"].items())
+        for name, text in (("in", short(row["inputs"], _LINE)), ("out", short(row["outputs"], _LINE)), ("said", said)):
+            if text:
+                typer.echo(f"    {name:<4}  {text}")
 
 
 @app.command()
@@ -130,10 +122,16 @@ def why(
 
     Example: telefine traces why tr-0123456789abcdef0123456789abcdef
     """
+    from telefine_assets.programs.spec import load_spec
+    from telefine_assets.traces.cleaning.missing import why_unlabelled
     from telefine_assets.traces.inspecting import fate_of
 
-    settings, name, _ = chosen(program)
-    fate = fate_of(_stored(settings, name), trace_id)
+    settings, name, own = chosen(program)
+
+    def unlabelled(trace: Mapping[str, Any]) -> str | None:
+        return why_unlabelled(trace, load_spec(name, own).fields, own.cleaning)
+
+    fate = fate_of(_stored(settings, name), trace_id, unlabelled)
     if as_json:
         print_json(fate.to_record())
         return

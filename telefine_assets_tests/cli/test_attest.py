@@ -17,7 +17,7 @@ from telefine_assets.canonical import sha256_hex
 from telefine_assets.cli.main import main
 from telefine_assets.ledger.cosignatures import Cosignatures
 from telefine_assets.ledger.payouts import Payouts
-from telefine_assets_tests.attestation.logs import MemoryLeaves
+from telefine_assets_tests.attestation.logs import MemoryDays, MemoryLeaves
 from telefine_assets_tests.cli.attested_home import (
     ALICE,
     BOB,
@@ -126,8 +126,10 @@ def test_a_pinned_head_moves_forward_and_never_back(home, telefine, tmp_path):
 def forged(home, folder, files, program="triage"):
     """What the thief of the deployment's key hands over: his own log of the same name, and no ``log.json``."""
     kept = {sha256_hex(content): content for content in files.values()}
+    leaves = MemoryLeaves()
     attester = Attester(
-        Trust(home.domain, home.settings.deployment, MemoryLeaves(), Cosignatures(home.ledger)),
+        Trust(home.domain, home.settings.deployment, leaves, Cosignatures(home.ledger)),
+        MemoryDays(leaves),
         lambda: SIGNER,
         lambda program, key: [],
         lambda facts: None,

@@ -84,6 +84,28 @@ def test_a_profile_is_checked_too(telefine, tmp_path):
     assert "lm.temperature = 9" in errors
 
 
+def test_weights_that_may_lack_items_are_warned_of_and_those_that_must_are_refused(telefine, tmp_path):
+    program = yaml.safe_load(Path(CONFIG).read_text())["programs"]["film_reviews"]
+
+    def check(*arguments: str, **compile_settings: int) -> tuple[int, str, str]:
+        changes = {"attribution": {"method": method}, "compile": program["compile"] | compile_settings}
+        return telefine("config", "check", *arguments, "-c", changed(tmp_path, programs={"films": program | changes}))
+
+    method = "shapley"
+    assert check(min_validation=20)[1].count("\n") == 1
+    code, output, _ = check(min_validation=19)
+    (_, line) = output.splitlines()
+    assert code == 0
+    assert line.startswith("warning: programs.films.compile.min_validation = 19: with attribution.method = shapley")
+    assert "set compile.min_validation to 20 or more" in line
+    (warned,) = json.loads(check("--json", min_validation=19)[1])["warnings"]
+    assert (warned["name"], "nobody is paid" in warned["said"]) == ("weights of films", True)
+    code, _, errors = check(min_validation=19, max_validation=19)
+    assert (code, "compile.max_validation (19) must be at least 20" in errors) == (1, True)
+    method = "usage"
+    assert check(min_validation=19, max_validation=19)[:2] == (0, "ok: 1 program(s): films\n")
+
+
 def test_show_prints_the_settings_in_force(telefine, monkeypatch):
     monkeypatch.setenv("TELEFINE_LM__MODEL", "openai/environment")
     code, output, errors = telefine("config", "show", "-c", CONFIG)

@@ -4,10 +4,16 @@ import json
 
 import pytest
 
+from telefine_assets.attestation.archive import unpack
+from telefine_assets.attestation.files import ROWS
+from telefine_assets.attestation.log_records import Erasure
+from telefine_assets.attestation.log_writing import say
+from telefine_assets.canonical import sha256_hex
 from telefine_assets.cli.main import main
+from telefine_assets.ledger.log import LogLeaves
 from telefine_assets_tests.attribution.test_trail import WRONG_CASE
 from telefine_assets_tests.attribution.trail_home import Home
-from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, TUESDAY, PaidHome
+from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, SIGNER, TUESDAY, PaidHome, evidence_of
 from telefine_assets_tests.payouts.test_plan import wallet
 
 TRACE = f"tr-{MONDAY}-0"
@@ -128,3 +134,20 @@ def test_a_proof_holds_against_a_verified_attestation_only(telefine, archive, tm
     assert (code, "evidence_digest_mismatch" in err) == (1, True)
     assert telefine("contributors", "proof", "tr-none", MONDAY)[0] == 1
     assert telefine("contributors", "check-proof", tmp_path / "none", archive)[0] == 1
+
+
+def test_a_proof_holds_beside_evidence_that_was_erased_for_who_accepts_that(telefine, tmp_path, monkeypatch):
+    home, proof, archive = PaidHome(tmp_path), tmp_path / "proof.json", tmp_path / "bundle.tar"
+    monkeypatch.setenv("TELEFINE_CONFIG", str(tmp_path / "telefine.yaml"))
+    home.attest(MONDAY, [ALICE])
+    rows = sha256_hex(evidence_of(MONDAY, [ALICE])[ROWS])
+    say(LogLeaves(home.ledger), "paid", SIGNER, lambda state: [Erasure(f"0x{rows}", "asked by mail")])
+    next(tmp_path.rglob(rows)).unlink()
+    assert telefine("evidence", "export", MONDAY, "-o", archive)[0] == 0
+    assert telefine("contributors", "proof", TRACE, MONDAY, "-o", proof)[0] == 0
+    code, _, err = telefine("contributors", "check-proof", proof, archive)
+    assert (code, "evidence_erased" in err) == (1, True)
+    assert telefine("contributors", "check-proof", proof, archive, "--accept-erased")[0] == 0
+    (tmp_path / "policy.json").write_bytes(unpack(archive.read_bytes())["policy.json"])
+    code, _, err = telefine("attest", "cosign", archive, "-o", tmp_path / "no", "--policy", tmp_path / "policy.json")
+    assert (code, "evidence_erased" in err, (tmp_path / "no").exists()) == (1, True, False)

@@ -8,6 +8,7 @@ import pytest
 from telefine_assets.canonical import canonical_json, canonical_lines
 from telefine_assets.cli.main import main
 from telefine_assets.deltaone.records import PPM, Rules
+from telefine_assets.deltaone.refusals import too_small
 from telefine_assets.deltaone.report import rendered
 from telefine_assets.settings import load_settings
 from telefine_assets.store.evidence import EvidenceStore
@@ -143,15 +144,30 @@ def row_of(out, items):
     return next(line.split() for line in out.splitlines() if line.split()[:1] == [items])
 
 
-def test_power_prints_the_published_numbers_and_needs_no_settings(telefine):
-    code, out, _ = telefine("power")
+WHOLE_PLAN = ("--gain-pp", "3", "--discordance-percent", "10", "--threshold-pp", "1", "--alpha", "0.05")
+
+
+def test_power_of_a_whole_plan_is_as_published_and_needs_no_settings(telefine):
+    code, out, _ = telefine("power", *WHOLE_PLAN)
     assert code == 0
     assert row_of(out, "681") == ["681", "0.769", "0.664"]
     assert row_of(out, "1,000") == ["1,000", "0.901", "0.835"]
+    code, _, err = telefine("power")
+    assert (code, "no such settings file" in err) == (1, True)
 
 
-def test_power_of_other_plans(telefine):
-    _, out, _ = telefine("power", "--items", "400", "--gain-pp", "6", "--discordance-percent", "20", "--look", "2")
+def test_power_of_what_the_settings_plan_is_what_too_few_items_asks_for(telefine, tmp_path):
+    (tmp_path / "telefine.yaml").write_text(SETTINGS.replace("{confidence: sure}", "{target_gain_ppm: 80000}"))
+    refused = too_small([1] * 20, Rules(target_gain_ppm=80_000), look(1), 1)
+    out = telefine("power")[1]
+    assert row_of(out, "for")[-2:] == [f"{refused.required_n:,}", "items"]
+    assert "true gain is 8 pp and the programs differ on 20 %" in out
+    assert "true gain is 5 pp and the programs differ on 20 %" in telefine("power", "--gain-pp", "5")[1]
+
+
+def test_power_of_other_plans(telefine, tmp_path):
+    (tmp_path / "telefine.yaml").write_text(SETTINGS)
+    _, out, _ = telefine("power", "--items", "400", "--gain-pp", "6", "--look", "2")
     assert "alpha 0.008333 (look 2)" in out
     found = json.loads(telefine("power", "--items", "400", "--look", "2", "--json")[1])
     assert [(each["n"], each["alpha"]) for each in found] == [(400, "1/20"), (400, "1/120")]
@@ -161,7 +177,7 @@ def test_power_of_other_plans(telefine):
 
 @pytest.mark.parametrize("alpha", ["0", "0.5", "1/0", "often"])
 def test_power_refuses_an_alpha_that_is_none(telefine, alpha):
-    code, _, err = telefine("power", "--alpha", alpha)
+    code, _, err = telefine("power", *WHOLE_PLAN[:-1], alpha)
     assert (code, "--alpha" in err) == (1, True)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -17,10 +18,14 @@ from telefine_assets.attestation.log_writing import begin
 from telefine_assets.attestation.signers import LocalKeySigner
 from telefine_assets.control.health import Check, Health, examine
 from telefine_assets.control.health_alerts import ALERTS
+from telefine_assets.control.health_cluster import CLUSTER
 from telefine_assets.control.health_dagster import DAGSTER
+from telefine_assets.control.health_erasures import ERASURES
+from telefine_assets.control.health_labels import LABELS
+from telefine_assets.control.health_observing import OBSERVING
 from telefine_assets.control.health_runs import LOST_RUNS
 from telefine_assets.control.health_services import MODELS, SERVICES
-from telefine_assets.control.health_store import RECORDS
+from telefine_assets.control.health_store import RECORDS, UNFINISHED
 from telefine_assets.control.spool_failures import keep_failure
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.log import LogLeaves
@@ -30,7 +35,22 @@ from telefine_assets.settings import load_settings
 from telefine_assets_tests.control.home import ROOT, SETTINGS, Home, command
 from telefine_assets_tests.ledger.spooling import batch, offer
 
-CHECKS = {each.name: each for each in (*SERVICES, RECORDS, *DAGSTER, LOST_RUNS, ALERTS, MODELS)}
+CHECKS = {
+    each.name: each
+    for each in (
+        *SERVICES,
+        LABELS,
+        RECORDS,
+        UNFINISHED,
+        *DAGSTER,
+        *CLUSTER,
+        LOST_RUNS,
+        ALERTS,
+        ERASURES,
+        OBSERVING,
+        MODELS,
+    )
+}
 ONE_PROGRAM = yaml.safe_load(SETTINGS)
 del ONE_PROGRAM["programs"]["slow"]
 
@@ -100,15 +120,36 @@ def test_no_lm_asks_no_model_and_one_broken_thing_hides_no_other(home, telefine,
     monkeypatch.setenv("TELEFINE_LM__API_BASE", knn.api_base)
     monkeypatch.delenv("TELEFINE_SIGNER__PRIVATE_KEY")
     (home.folder / ".telefine" / "mlflow.db").unlink()
+    few = ONE_PROGRAM["programs"]["tickets"]["compile"] | {"min_validation": 5}
+    write_settings(home, programs=program(attribution={"method": "shapley"}, compile=few))
     code, out, _ = telefine("doctor", "--no-lm")
     assert code == 1
     assert knn.calls == 0
     lines = [line for line in out.splitlines() if not line.startswith(" ")]
-    assert [line.split()[1].rstrip(":") for line in lines if line.startswith("broken")] == [
-        *("MLflow", "experiments", "signer")
-    ]
-    assert len(lines) == len(CHECKS)
+    bad = [line.split(":")[0].split(maxsplit=1) for line in lines if line.startswith(("broken", "warning"))]
+    assert bad == [["warning", "weights of tickets"], ["broken", "MLflow"], ["broken", "signer"]]
+    # The settings and their warning, all checks but that of the models, and the sum.
+    assert len(lines) == len(CHECKS) + 2
+    assert re.fullmatch(r"\d+ ok, 1 warning, 2 broken, \d+ skipped; mend the first one first", lines[-1])
     assert out.count("cure: ") == 3
+    assert "cure: set compile.min_validation to 20 or more" in out
+    assert "experiments: MLflow has to be in order first" in out
+
+
+def test_a_model_without_its_key_is_told_which_variable_to_set(home, found):
+    write_settings(home, lms={"judge": {"model": "openai/any"}}, lm={"model": "openai/nearest-demos"})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("TELEFINE_LM__API_KEY")
+        finding = found("language models")
+    assert (finding.health, finding.cure) == (Health.BROKEN, "set TELEFINE_LM__API_KEY")
+    assert finding.said == "lm: openai/nearest-demos wants a key, and there is none"
+
+
+def test_each_mistake_in_the_settings_is_a_finding(home, telefine, monkeypatch):
+    monkeypatch.setenv("TELEFINE_SINGER__PRIVATE_KEY", "a-secret")
+    monkeypatch.setenv("TELEFINE_LM__APIKEY", "a-secret")
+    code, out, err = telefine("doctor")
+    assert (code, out.count("broken   settings: environment: TELEFINE_"), "a-secret" in out + err) == (1, 2, False)
 
 
 def test_settings_that_cannot_be_read_are_the_only_finding(home, telefine):
@@ -212,6 +253,19 @@ def test_who_holds_a_turn_is_told(found):
     assert found("turns").said == "nobody holds one"
 
 
+def test_what_a_killed_writer_left_behind_is_named_until_retention_removes_it(home, telefine, found):
+    assert found("half-written files").said == "none"
+    left = home.folder / ".telefine" / "store" / "evidence" / "ab" / f"cd.{'0' * 32}.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    finding = found("half-written files")
+    assert (finding.health, "telefine retention apply" in finding.cure) == (Health.WARNING, True)
+    assert finding.said == f"left half written by processes that ended, 4 bytes: evidence/ab/{left.name}"
+    assert telefine("retention", "apply", "--yes", "--by", "ann")[0] == 0
+    assert (found("half-written files").said, left.exists()) == ("none", False)
+
+
 def test_an_experiment_that_was_deleted_is_named(found):
     from mlflow import MlflowClient
 
@@ -226,7 +280,7 @@ def test_traces_that_do_not_come_to_mlflow_are_named(found):
     late_ms = time.time_ns() // 10**6 - 3_600_000
     with closing(Ledger(load_settings().ledger.url)) as ledger:
         spool = Spool(ledger)
-        assert found("spool").said == "0 wait for MLflow, which refuses 0"
+        assert found("spool").said == "nothing waits for MLflow"
         spool.accept(batch(offer("a"), offer("b"), program="tickets"), late_ms)
         finding = found("spool")
         assert (finding.health, "telefine spool drain" in finding.cure) == (Health.BROKEN, True)
@@ -267,7 +321,7 @@ def test_what_init_writes_is_known_to_doctor_and_is_not_overwritten(tmp_path, te
     code, out, _ = telefine("doctor", "--no-lm", "--json")
     health = {each["name"]: each["health"] for each in json.loads(out)}
     assert code == 1
-    assert {name for name, each in health.items() if each == "broken"} == {"MLflow", "experiments"}
+    assert {name for name, each in health.items() if each == "broken"} == {"MLflow"}
     code, _, err = telefine(*arguments)
     assert (code, "is there already" in err) == (1, True)
     assert {path: path.read_bytes() for path in written} == written

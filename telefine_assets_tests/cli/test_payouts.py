@@ -5,9 +5,15 @@ import time
 
 import pytest
 
+from telefine_assets.attestation.attesting import reverify
+from telefine_assets.attestation.files import ROWS
+from telefine_assets.attestation.log_records import Erasure
+from telefine_assets.attestation.log_writing import say
+from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.payouts import Payouts
 from telefine_assets.payouts.merkle import StandardMerkleTree, verify_claim
 from telefine_assets.payouts.mint_file import MintFile
+from telefine_assets.payouts.paying import NOTHING, PAID
 from telefine_assets.payouts.plan import Payment
 from telefine_assets.payouts.safe_csv import read_safe_csv
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, SIGNER, TUESDAY
@@ -79,6 +85,22 @@ def test_no_plan_rests_on_evidence_that_was_changed(home, telefine):
     path.write_bytes(path.read_bytes().replace(b"2026-11-02", b"2026-11-01"))
     code, _, err = telefine("plan", MONDAY)
     assert (code, "evidence_digest_mismatch" in err) == (1, True)
+
+
+def test_what_was_erased_before_it_was_paid_is_not_paid_and_what_was_paid_stands(home, telefine):
+    wednesday = "2026-11-04"
+    home.attest(wednesday, [ALICE])
+    verified = reverify(home.records.read("triage", "attestations", MONDAY), home.trust(), home.evidence.find).verified
+    # Both days have the same rows.
+    (rows,) = (each.sha256 for each in verified.claim.evidence if each.name == ROWS)
+    say(LogLeaves(home.ledger), "paid", SIGNER, lambda state: [Erasure(f"0x{rows}", "asked by mail")])
+    next(home.home.rglob(rows)).unlink()
+    code, _, err = telefine("plan", wednesday)
+    assert (code, "evidence_erased" in err, ROWS in err) == (1, True, True)
+    unpaid = home.pay(wednesday)
+    assert (unpaid["outcome"], "evidence_erased" in unpaid["reason"]) == (NOTHING, True)
+    code, out, _ = telefine("plan", MONDAY)
+    assert (code, "was paid already" in out, home.pay(MONDAY)["outcome"]) == (0, True, PAID)
 
 
 def test_a_proof_holds_under_the_newest_root_whatever_day_was_paid_last(telefine):

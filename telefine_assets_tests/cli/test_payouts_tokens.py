@@ -120,7 +120,9 @@ def test_no_file_of_another_token_than_the_settings_name_is_made_unasked(dearer,
     assert telefine(*claims)[0] == 0
     assert telefine(*airdrop)[0] == 1
     code, _, err = telefine(*airdrop, "--token", "TOKEN/18")
-    assert (code, "give --day and --token-address" in err) == (1, True)
+    assert (code, "name its contract with --token-address" in err) == (1, True)
+    code, _, err = telefine("export", "--format", "safe-csv", "--token-address", wallet(501))
+    assert (code, "an airdrop is of one day: name it with --day" in err) == (1, True)
     assert telefine(*airdrop, "--token", "TOKEN/18", "--token-address", wallet(501))[0] == 0
     assert read_safe_csv((tmp_path / "a.csv").read_bytes(), wallet(501), 18) == (Payment(ALICE, HALF + 1),)
 

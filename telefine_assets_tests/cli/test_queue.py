@@ -13,7 +13,15 @@ from telefine_assets.control.reading import HERE
 from telefine_assets.control.records import RunStatus
 from telefine_assets.control.webserver import webserver_at
 from telefine_assets.settings import load_settings
-from telefine_assets_tests.control.home import FIRST, Home, command
+from telefine_assets_tests.control.home import FIRST, LAST, SETTINGS, Home, command
+
+GONE = """  gone:
+    module: telefine_assets_tests.nowhere:build
+    experiment: tickets
+    split: {key: test}
+    compile: {strategies: [{strategy: labeled_few_shot}]}
+"""
+"""A program that the settings have and nobody wrote."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +29,8 @@ def home(tmp_path_factory, traced):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = Home(tmp_path_factory.mktemp("home"), traced, url=f"http://127.0.0.1:{port}")
+    settings = SETTINGS + GONE
+    made = Home(tmp_path_factory.mktemp("home"), traced, settings, url=f"http://127.0.0.1:{port}")
     with (made.folder / "dev.log").open("w") as log:
         dev = made.start("dagster", "dev", "-w", "workspace.yaml", "--host", "127.0.0.1", "-p", str(port), output=log)
     yield made
@@ -55,6 +64,23 @@ def test_runs_go_through_the_queue_and_can_be_stopped(telefine, control):
     (run_id,) = out.split()
     assert next(each for each in control.follow(run_id) if each.status is not RunStatus.QUEUED).status == "started"
     assert telefine("stop", run_id)[:2] == (0, f"{run_id}: canceled\n")
+
+
+def test_what_waits_behind_a_run_that_failed_for_all_of_them_is_not_tried(telefine, control):
+    code, out, _ = telefine("run", "traces", "--day", FIRST, "-p", "gone", "--json")
+    (failed,) = json.loads(out)["runs"]
+    assert (code, failed["status"]) == (1, "failed")
+    assert failed["error"].startswith("traces: ProgramError: programs.gone.module = ")
+    slow = telefine("run", "traces", "--day", FIRST, "-p", "slow", "--detach")[1].strip()
+    waiting = telefine("run", "traces", "--from", FIRST, "--to", LAST, "-p", "gone", "--detach")[1].split()
+    control.give_up(failed["run_id"], waiting, "a test")
+    ended = [list(control.follow(each))[-1] for each in waiting]
+    assert [(each.status, each.started_ms, (each.error or "").partition(":")[0]) for each in ended] == [
+        ("canceled", None, "not tried")
+    ] * 2
+    control.give_up(waiting[0], [slow], "a test")
+    assert not control.run(slow).status.ended, "nothing failed there"
+    assert telefine("stop", slow)[0] == 0
 
 
 def test_a_schedule_is_turned_on_and_off_again(telefine, control):

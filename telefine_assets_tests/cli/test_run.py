@@ -12,12 +12,22 @@ from telefine_assets.control.health import Health, examine
 from telefine_assets.control.health_dagster import DAGSTER
 from telefine_assets.control.records import RunStatus
 from telefine_assets.settings import load_settings
-from telefine_assets_tests.control.home import FIRST, LAST, Home, command
+from telefine_assets_tests.control.home import FIRST, LAST, SETTINGS, Home, command
+
+DOWN = """  down:
+    module: telefine_assets_tests.programs.tickets:build
+    experiment: tickets
+    cleaning: {expectations: {team: right_team}}
+    split: {key: test}
+    compile: {strategies: [{strategy: labeled_few_shot}], min_train: 1, min_validation: 1}
+"""
+"""A program that has enough to compile from, and so asks the model, which is not there."""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, traced):
-    return Home(tmp_path_factory.mktemp("home"), traced)
+    settings = SETTINGS.replace("max_tokens: 16", "max_tokens: 16, num_retries: 1") + DOWN
+    return Home(tmp_path_factory.mktemp("home"), traced, settings)
 
 
 @pytest.fixture
@@ -43,23 +53,58 @@ def first_started(control, run_id):
     return next(each for each in control.follow(run_id) if each.status is not RunStatus.QUEUED)
 
 
-def test_a_range_is_made_day_by_day_and_a_failure_is_told(telefine):
+def test_a_range_is_made_day_by_day_and_each_day_ends_in_what_came_of_it(telefine):
     code, out, _ = telefine("run", "traces", "--from", FIRST, "--to", LAST, "-p", "tickets")
     assert code == 0
-    assert f"{FIRST}  traces: succeeded" in out
-    assert f"{LAST}  traces: succeeded" in out
-    code, out, _ = telefine("run", "compiled_programs", "--day", LAST, "-p", "tickets", "--json")
-    assert (code, [each["status"] for each in json.loads(out)]) == (1, ["failed"])
-    code, out, err = telefine("run", "compiled_programs", "--day", LAST, "-p", "tickets")
-    assert code == 1
-    assert f"{LAST}  compiled_programs: failed" in out
-    assert "compiled_programs: tickets/cleaned_traces has no partition" in err
+    for day in (FIRST, LAST):
+        lines = [line for line in out.splitlines() if line.startswith(f"{day}  traces: ")]
+        assert lines == [f"{day}  traces: started", f"{day}  traces: succeeded"], "however short it was"
+    assert out.splitlines()[-2:] == [f"{FIRST}: 20 traces", f"{LAST}: 20 traces"]
     stages = stages_in(telefine, "tickets")
     assert (stages["traces"]["last_day"], stages["traces"]["materialised"]) == (LAST, 2)
-    assert (stages["compiled_programs"]["last_day"], stages["compiled_programs"]["failed"]) == (None, [LAST])
+
+
+def test_a_failure_is_told_now_and_later_and_what_it_kept_from_being_tried_is_no_failure(telefine, monkeypatch):
+    asked = ("run", "compiled_programs", "deltaone_reports", "--day", LAST, "-p", "tickets")
+    code, out, _ = telefine(*asked, "--json")
+    told = json.loads(out)
+    assert (code, [each["status"] for each in told["runs"]]) == (1, ["failed"])
+    assert [(each["day"], each["status"], each["sentence"]) for each in told["days"]] == [
+        (LAST, "failed", "compiled_programs failed")
+    ]
+    code, out, err = telefine(*asked)
+    assert code == 1
+    assert f"{LAST}  compiled_programs: failed" in out
+    assert "deltaone_reports: " not in out
+    why = "compiled_programs: MissingPartition: tickets/cleaned_traces has no partition"
+    assert f"{LAST}: {why}" in err
+    monkeypatch.setenv("TELEFINE_LM__API_KEY", "cleaned_traces")
     code, out, _ = telefine("status")
     assert code == 0
     assert "no run goes on" in out
+    assert f"  failed: {LAST}: {why.replace('cleaned_traces', '**********')}" in out, "no secret is told"
+    stages = stages_in(telefine, "tickets")
+    assert [
+        (each["failed"], each["untried"]) for each in (stages["compiled_programs"], stages["deltaone_reports"])
+    ] == [
+        ([LAST], []),
+        ([], [LAST]),
+    ]
+
+
+def test_a_model_that_is_down_is_told_of_at_once_and_no_further_day_is_tried(telefine, control):
+    asked = ("run", "traces", "cleaned_traces", "compiled_programs", "--from", FIRST, "--to", LAST, "-p", "down")
+    code, out, err = telefine(*asked)
+    assert code == 1, out
+    assert f"{FIRST}  the model openai/nearest-demos does not answer (connection refused); trying again, 1 of 1" in out
+    assert f"{FIRST}: compiled_programs: Unreachable: the language model did not answer" in err
+    assert f"{LAST}: not tried: a day before it failed by what would fail this one, too" in err
+    *_, first, last = out.splitlines()
+    assert (first, last) == (f"{FIRST}: 20 traces, 11 kept; compiled_programs failed", f"{LAST}: not tried")
+    assert [each.days for each in control.runs("down", 10)] == [(FIRST,)]
+    code, out, _ = telefine("status")
+    assert f"  failed: {FIRST}: compiled_programs: Unreachable: the language model did not answer" in out
+    assert f"  {FIRST}: 20 traces, 11 kept\n" in out
 
 
 def test_ctrl_c_leaves_the_run_going_and_stop_ends_it(home, telefine, control):

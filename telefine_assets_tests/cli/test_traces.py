@@ -7,7 +7,9 @@ import dagster as dg
 import pytest
 
 from telefine_assets.cli.main import main
+from telefine_assets.definitions import build_defs
 from telefine_assets.partitions import bounds_ms
+from telefine_assets.settings import load_settings
 from telefine_assets_tests.traces.deployment import DAYS, FIRST, LAST, MIDDLE, Deployment, three_days
 from telefine_assets_tests.traces.mlflow_store import fill
 
@@ -147,6 +149,24 @@ def test_why_names_the_rule_and_what_it_means(telefine, loaded):
     assert kept["cleaned"]["split"] in kept["told"]
 
 
+def test_names_that_no_trace_has_are_told_by_the_days_run_and_by_why(loaded, telefine, tmp_path, monkeypatch):
+    wrong = Deployment(loaded.home, tmp_path)
+    file = tmp_path / "telefine.yaml"
+    file.write_text(file.read_text().replace("right_team", "correct_team"))
+    wrong.settings = load_settings(file)
+    wrong.defs = build_defs(wrong.settings)
+    said = f"no trace of {LAST} has an expectation 'correct_team'; there are: right_team"
+    with dg.instance_for_test() as instance:
+        run = wrong.run(instance, LAST)
+        logged = [each.user_message for each in instance.all_logs(run.run_id)]
+    assert f"{said} (programs.tickets.cleaning)" in logged
+    [made] = run.asset_materializations_for_node("tickets__cleaned_traces")
+    assert said in made.metadata["names_absent"].value
+    monkeypatch.setenv("TELEFINE_CONFIG", str(file))
+    _, out, _ = telefine("why", first_trace(loaded, LAST))
+    assert "Dropped by the rule unlabelled: the expectation 'correct_team' (for team) is missing.\n" in out
+
+
 def test_why_of_an_unknown_trace_says_what_to_do(telefine):
     code, out, errors = telefine("why", "tr-unknown")
     assert (code, out) == (1, "")
@@ -160,6 +180,17 @@ def test_inspect_shows_traces_with_their_fate(telefine, loaded):
     assert rows[0]["fate"] == "failed"
     only = json.loads(telefine("inspect", MIDDLE, "--status", "ERROR", "--json")[1])
     assert [row["trace_id"] for row in only] == [loaded.failed]
+
+
+def test_inspect_is_read_at_a_hundred_columns_with_what_was_said(telefine, loaded):
+    (row,) = json.loads(telefine("inspect", MIDDLE, "--limit", "1", "--json")[1])
+    _, out, _ = telefine("inspect", MIDDLE, "--limit", "2")
+    first, *_ = lines = out.splitlines()
+    assert first.split() == [loaded.failed, first.split()[1], "ERROR", "failed"]
+    assert len(lines) <= 8, "a trace takes four lines"
+    assert max(map(len, lines)) <= 100
+    for name, value in row["said"].items():
+        assert f"{name}={value}" in lines[3]
 
 
 def test_a_trace_cannot_steer_the_terminal(telefine, loaded):
