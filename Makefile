@@ -10,20 +10,23 @@ export LITELLM_LOCAL_MODEL_COST_MAP := True
 # Without .pyc files every process would take three times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test bench lint ui mlflow lock clean
+.PHONY: help demo test test-wheel bench lint ui mlflow site lock clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.ready $(DAGSTER_HOME)/dagster.yaml  ## run the demonstration; started again, it goes on where it stopped
 	@$(BIN)/telefine demo
 
 test: $(VENV)/.ready lint  ## lint, types, and all tests
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not model"
-	$(BIN)/pytest -m model
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not model"
+	$(BIN)/pytest -m model telefine_assets_tests/lm telefine_assets_tests/e2e/test_demo.py
 
-bench: $(VENV)/.ready  ## benchmarks against their peers; the machine should be quiet (twenty minutes)
-	@$(BIN)/python -m telefine_assets_tests.benchmarks
+bench: $(VENV)/.ready  ## benchmarks against their peers, on a quiet machine: three hours, or those of ONLY="api spool"; stopped, it goes on
+	@$(BIN)/python -m telefine_assets_tests.benchmarks $(ONLY)
+
+test-wheel: $(VENV)/.ready  ## build the package, and run all tests against what was installed from it
+	$(BIN)/python -m telefine_assets_tests.packaging.from_wheel -n 2 --dist loadfile --no-loadscope-reorder -m "not model"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check
@@ -38,9 +41,17 @@ mlflow: $(VENV)/.ready  ## MLflow on http://127.0.0.1:5000
 		--backend-store-uri sqlite:///$(CURDIR)/.telefine/mlflow.db \
 		--default-artifact-root $(CURDIR)/.telefine/mlflow-artifacts
 
+site: $(VENV)/.ready  ## the documentation as a site, in .telefine/site; writes the references in docs/ anew first
+	$(BIN)/python docs/_hooks/references.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f .mkdocs.yml
+
 lock:  ## make requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
-		--no-header --no-annotate --extra chain --extra demo --extra postgres --group test pyproject.toml -o requirements.lock
+		--no-header --no-annotate --extra chain --extra demo --extra cluster --extra observability --extra kubernetes \
+		--group test --group docs pyproject.toml -o requirements.lock
+	uv pip compile --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+		--no-header --no-annotate --extra kubernetes --extra chain --extra observability --extra optimisers \
+		-c requirements.lock pyproject.toml -o deploy/requirements.lock
 
 clean:  ## remove what the demonstration made; the environment stays
 	rm -rf .telefine
