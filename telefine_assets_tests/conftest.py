@@ -1,6 +1,7 @@
 """Fixtures that tests of several folders share."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,21 @@ import yaml
 
 from telefine_assets_tests.knn_lm import KnnLm, knn_lm
 from telefine_assets_tests.small_settings import smallest
+
+
+@pytest.fixture(autouse=True)
+def no_instance_of_another_test() -> Iterator[None]:
+    """Definitions are loaded as in a new process.
+
+    Two instances of Dagster that are closed in the order in which they were opened leave the first one behind in the
+    context, and whoever loads definitions next, maybe in a test of another folder, asks an instance that is gone.
+    """
+    storages = sys.modules.get("dagster._core.storage.defs_state.base")
+    if storages is None:
+        yield
+        return
+    with storages.set_defs_state_storage(None):
+        yield
 
 
 @pytest.fixture

@@ -1,17 +1,26 @@
 """Documents tell the truth: commands that are named exist, links lead somewhere, settings load."""
 
+import ast
+import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from telefine_assets.attestation.failures import FailureCode
-from telefine_assets.settings import load_settings
+from telefine_assets.settings import Settings, load_settings
+from telefine_assets_tests.traces.mlflow_store import copy_store
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+"""Those of folders, too: their commands are run by tests of their own."""
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -20,9 +29,9 @@ def blocks(document: Path, language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Every command line in a bash block of any document."""
+    """Every command line in a bash block of any document, once."""
     lines = [line for each in DOCUMENTS for block in blocks(each, "bash") for line in block.splitlines()]
-    return [line.split("#")[0].strip() for line in lines if line.strip()]
+    return list(dict.fromkeys(line.split("#")[0].strip() for line in lines if line.strip()))
 
 
 def test_every_make_target_in_the_documents_exists():
@@ -32,75 +41,18 @@ def test_every_make_target_in_the_documents_exists():
         assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *PAGES], ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), target
 
 
-def test_the_settings_in_the_tutorial_are_valid(tmp_path):
-    (block,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
-    (tmp_path / "telefine.yaml").write_text(block)
-    settings = load_settings(tmp_path / "telefine.yaml")
-    assert list(settings.programs) == list(yaml.safe_load(block)["programs"])
-
-
-def test_the_settings_in_the_guide_to_traces_are_valid(tmp_path):
-    (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
-    reading, cleaning = (yaml.safe_load(block) for block in blocks(ROOT / "docs" / "traces.md", "yaml"))
-    values = yaml.safe_load(tutorial)
-    values["programs"]["triage"] |= reading["programs"]["triage"] | cleaning
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert len(load_settings(tmp_path / "telefine.yaml").program("triage").cleaning.outcomes) == 3
-
-
-def test_the_settings_in_the_guides_to_compiling_and_metrics_are_valid(tmp_path):
-    (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
-    (compiling, _), (metric,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("compile", "metrics"))
-    values, changes = yaml.safe_load(tutorial), yaml.safe_load(compiling)
-    values |= {name: changes[name] for name in ("lm", "lms")}
-    for more in (changes["programs"]["triage"], yaml.safe_load(metric)):
-        values["programs"]["triage"] |= more
-        (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-        assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.budget.max_cost == "5.00"
-
-
-def test_the_settings_of_a_program_that_teaches_another_are_valid(tmp_path):
-    (tutorial,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
-    compiling, teaching = (yaml.safe_load(block) for block in blocks(ROOT / "docs" / "compile.md", "yaml"))
-    values = yaml.safe_load(tutorial) | {"lms": compiling["lms"]}
-    triage = values["programs"]["triage"]
-    values["programs"] = {name: triage | changes for name, changes in teaching["programs"].items()}
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert load_settings(tmp_path / "telefine.yaml").program("triage").compile.teacher_program == "senior"
-
-
-def test_the_settings_in_the_guide_to_attribution_are_valid(tmp_path):
-    (tutorial,), (attribution,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "attribution"))
-    values = yaml.safe_load(tutorial)
-    values["programs"]["triage"] |= yaml.safe_load(attribution)
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert load_settings(tmp_path / "telefine.yaml").program("triage").attribution.shapley.max_items == 200
-
-
-def test_the_settings_in_the_guide_to_automation_are_valid(tmp_path):
-    (tutorial,), (running,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "automation"))
-    values, changes = yaml.safe_load(tutorial), yaml.safe_load(running)
-    values["programs"]["triage"] |= changes["programs"]["triage"]
-    values |= {name: changes[name] for name in ("partitions", "automation")}
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert load_settings(tmp_path / "telefine.yaml").program("triage").sensors.traces.enabled
-
-
-def test_the_guide_to_alerts_tells_of_every_kind_and_its_settings_and_recipe_work(tmp_path, monkeypatch):
+def test_the_guide_to_alerts_tells_of_every_kind_and_its_recipe_works():
     import time
 
     from telefine_assets.alerts.records import Kind
     from telefine_assets.alerts.webhook import keys_of, secret_of, signed
 
-    (tutorial,), (alerts,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "alerts"))
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(yaml.safe_load(tutorial) | yaml.safe_load(alerts)))
-    assert set(load_settings(tmp_path / "telefine.yaml").alerts.channels) == {"chat", "mail", "ops"}
     assert [kind for kind in Kind if f"| `{kind}` |" not in (ROOT / "docs" / "alerts.md").read_text()] == []
     (recipe,), names, secret = blocks(ROOT / "docs" / "alerts.md", "python"), {}, secret_of(b"k" * 32)
     exec(recipe, names)
@@ -108,34 +60,9 @@ def test_the_guide_to_alerts_tells_of_every_kind_and_its_settings_and_recipe_wor
     assert [names["believable"](secret, headers, body, seen) for body in (b"{ }", b"{}", b"{}")] == [False, True, False]
 
 
-def test_the_settings_in_the_guide_to_payouts_are_valid(tmp_path):
-    (tutorial,), (chain,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "payouts"))
-    values, changes = yaml.safe_load(tutorial), yaml.safe_load(chain)
-    values["programs"]["triage"]["payout"] |= changes["programs"]["triage"]["payout"]
-    values |= {"chain": changes["chain"], "signer": values.get("signer", {}) | changes["signer"]}
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert load_settings(tmp_path / "telefine.yaml").chain.distributors
-
-
 def test_the_guide_to_attestation_names_every_code():
     guide = (ROOT / "docs" / "attestation.md").read_text()
     assert [code for code in FailureCode if f"`{code}`" not in guide] == []
-
-
-def test_the_settings_in_the_guide_to_deltaone_are_valid(tmp_path):
-    (tutorial,), (rule,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "deltaone"))
-    values = yaml.safe_load(tutorial)
-    values["programs"]["triage"] |= yaml.safe_load(rule)
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert set(load_settings(tmp_path / "telefine.yaml").program("triage").deltaone.guardrails) > {"valid", "polite"}
-
-
-def test_the_settings_in_the_guide_to_the_improvement_report_are_valid(tmp_path):
-    (tutorial,), (report,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "improvement"))
-    values = yaml.safe_load(tutorial)
-    values["programs"]["triage"] |= yaml.safe_load(report)["programs"]["triage"]
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(values))
-    assert load_settings(tmp_path / "telefine.yaml").program("triage").improvement.ticks == "0 7 * * 1"
 
 
 def test_the_guides_name_every_strategy_and_metric():
@@ -154,16 +81,75 @@ def test_the_guide_to_traces_names_every_rule():
     assert [rule for rule in RULES if f"`{rule}`" not in text] == []
 
 
-def test_the_program_in_the_tutorial_can_be_loaded(tmp_path, monkeypatch):
+def settings_shown() -> list[Any]:
+    """Every block of settings in any document."""
+    found = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, "yaml"))]
+    return [pytest.param(text, id=f"{page.stem}-{number}") for page, number, text in found]
+
+
+@pytest.mark.parametrize("shown", settings_shown())
+def test_the_settings_in_the_documents_are_valid(shown, tmp_path, own_environment):
+    """Laid over the tutorial's: those of a deployment, or of its program."""
+    base = yaml.safe_load(blocks(TUTORIAL, "yaml")[0])
+    models = yaml.safe_load(blocks(ROOT / "docs" / "compile.md", "yaml")[0])["lms"]
+    changes = yaml.safe_load(shown)
+    if not changes.keys() <= {*Settings.model_fields, "profiles"}:
+        changes = {"programs": {"triage": changes}}
+    groups = changes.get("programs", {"triage": {}})
+    programs = {name: base["programs"]["triage"] | group for name, group in groups.items()}
+    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(base | {"lms": models} | changes | {"programs": programs}))
+    for profile in [None, *changes.get("profiles", {})]:
+        assert load_settings(tmp_path / "telefine.yaml", profile).programs.keys() == groups.keys()
+
+
+def written_by_the_tutorial(folder: Path) -> Path:
+    """Every module of the tutorial, by the name in its first line."""
+    (folder / "support").mkdir()
+    for code in blocks(TUTORIAL, "python"):
+        for name in re.findall(r"\A# (support/\w+\.py)\n", code):
+            (folder / name).write_text(code)
+    return folder
+
+
+def test_the_programs_in_the_tutorial_have_the_fields_that_it_names(tmp_path, monkeypatch, own_environment):
     from telefine_assets.programs.spec import load_spec
 
-    code, *_ = blocks(ROOT / "docs" / "tutorial.md", "python")
-    (tmp_path / "triage_of_the_tutorial.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (block,) = blocks(ROOT / "docs" / "tutorial.md", "yaml")
-    (tmp_path / "telefine.yaml").write_text(block.replace("support.triage:build", "triage_of_the_tutorial:build"))
-    program = load_settings(tmp_path / "telefine.yaml").program("triage")
-    assert load_spec("triage", program).fields.outputs == ("queue",)
+    monkeypatch.syspath_prepend(str(written_by_the_tutorial(tmp_path)))
+    first, second = map(yaml.safe_load, blocks(TUTORIAL, "yaml"))
+    fields = []
+    for own in (first, second):
+        program = first["programs"]["triage"] | own["programs"]["triage"]
+        (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(first | {"programs": {"triage": program}}))
+        found = load_spec("triage", load_settings(tmp_path / "telefine.yaml").program("triage")).fields
+        fields.append((found.inputs, found.outputs))
+    assert fields == [(("message",), ("queue",)), (("message",), ("queue", "urgent"))]
+
+
+SERVED = """
+import json, mlflow
+from support.serving import answer, judge
+queue, trace_id = answer("i am locked out", "0x52908400098527886E0F7030069857D2E4169EE7")
+mlflow.flush_trace_async_logging()
+judge(trace_id, "ann", helpful=False, right="login")
+trace = mlflow.get_trace(trace_id)
+said = {each.name: [each.value, each.source.source_id] for each in trace.info.assessments}
+print(json.dumps([queue, trace.info.tags["telefine.contributor"], said]))
+"""
+
+
+def test_the_application_of_the_tutorial_logs_contributor_feedback_and_expectation(tmp_path, empty_template):
+    serving = written_by_the_tutorial(tmp_path) / "support" / "serving.py"
+    copy_store(empty_template, tmp_path / "store")
+    code = serving.read_text().replace('"http://127.0.0.1:5000"', repr(f"sqlite:///{tmp_path}/store/mlflow.db"))
+    serving.write_text(code.replace('dspy.LM("openai/gpt-4o-mini")', 'dspy.utils.DummyLM([{"queue": "billing"}])'))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "MLFLOW_TRACKING_URI": ""}
+    told = subprocess.run([sys.executable, "-c", SERVED], env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr[-2000:]
+    assert json.loads(told.stdout.splitlines()[-1]) == [
+        "billing",
+        "0x52908400098527886E0F7030069857D2E4169EE7",
+        {"helpful": [False, "ann"], "queue": ["login", "ann"]},
+    ]
 
 
 def test_the_settings_of_this_checkout_are_valid():
@@ -177,7 +163,63 @@ def test_the_guide_to_deltaone_names_every_code_that_may_be_shown():
     assert [code for code in PUBLIC_CODES | {NOT_REACHED} if code != REACHED and f"`{code}`" not in text] == []
 
 
-def test_the_settings_in_the_guide_to_keeping_are_valid(tmp_path):
-    (tutorial,), (keeping,) = (blocks(ROOT / "docs" / f"{name}.md", "yaml") for name in ("tutorial", "keeping"))
-    (tmp_path / "telefine.yaml").write_text(yaml.safe_dump(yaml.safe_load(tutorial) | yaml.safe_load(keeping)))
-    assert load_settings(tmp_path / "telefine.yaml").retention.traces_days == 400
+def test_no_message_sends_to_a_page_that_only_the_repository_has():
+    """Who installed the package has no docs/; the demonstration is run in the repository."""
+    sources = [path for path in (ROOT / "telefine_assets").rglob("*.py") if path.parent.name != "demo"]
+    named = [(path.name, text) for path in sources for text in texts_of(path) if re.search(r"(?<![\w/.])docs/", text)]
+    assert named == []
+
+
+def texts_of(path: Path) -> list[str]:
+    """The texts of a source file that name ``docs/`` anywhere; docstrings, which are for who reads it, are none."""
+    if "docs/" not in (source := path.read_text(encoding="utf-8")):
+        return []
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = list(ast.walk(ast.parse(source)))
+    told = {ast.get_docstring(node, clean=False) for node in nodes if isinstance(node, documented)}
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if text not in told]
+
+
+OWN = {"--help", "--install-completion", "--show-completion", "--version"}
+
+
+def named_commands() -> set[tuple[str, str]]:
+    """Every command of Telefine in code of a document, with the document; up to a pipe, a comment or what follows."""
+    found = set()
+    for page in [*ROOT.glob("*.md"), *PAGES]:
+        text = page.read_text(encoding="utf-8")
+        fenced = [line for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+        inline = re.findall(r"(?<!`)`(telefine [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+        found |= {
+            (page.name, each)
+            for line in [*fenced, *(" ".join(each.split()) for each in inline)]
+            for each in re.findall(r"(?:^|\$\()(telefine [^|#;&)>]+)", line.strip())
+        }
+    return found
+
+
+def test_every_command_in_the_documents_exists_with_its_options():
+    from telefine_assets_tests.cli.test_all_commands import COMMANDS
+
+    groups = {" ".join(name.split()[:depth]) for name in COMMANDS for depth in (1, 2)} | {"COMMAND"}
+    wrong = []
+    for page, line in sorted(named_commands()):
+        words = line.replace(",", " ").split()[1:]
+        options = {word.split("=")[0] for word in words if word.startswith("--")} - OWN
+        name = next((" ".join(words[:depth]) for depth in (3, 2, 1) if " ".join(words[:depth]) in COMMANDS), None)
+        known = {each for parameter in (COMMANDS[name].params if name else ()) for each in spellings(parameter)}
+        if options - known or (name is None and words[0] not in groups | OWN):
+            wrong.append((page, line))
+    assert not wrong, wrong
+
+
+def spellings(parameter: Any) -> list[str]:
+    """How an option may be written: its names, and those that turn it off."""
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+def test_the_guide_to_the_architecture_names_every_room():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = sorted(path.parent.name for path in (ROOT / "telefine_assets").glob("*/__init__.py"))
+    assert [room for room in rooms if f"  {room}/" not in text] == []

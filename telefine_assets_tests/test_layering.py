@@ -5,11 +5,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "telefine_assets"
@@ -28,7 +26,7 @@ DOMAIN = (
 )
 BASE = ("store", "ledger", "lm")
 DAGSTER_SIDE = ("assets", "asset_checks", "automation", "control", "resources", "definitions")
-HEAVY = {"mlflow", "dspy", "eth_account", "pandas", "duckdb", "web3", "vyper"}
+HEAVY = {"mlflow", "dspy", "eth_account", "pandas", "duckdb", "web3", "vyper", "sentry_sdk", "opentelemetry"}
 # A dspy.Adapter, a dspy.LM and a journal of dspy's own messages cannot be written without it; all are imported lazily.
 MAY_LOAD_DSPY = {"lm/plain_adapter.py", "lm/journal.py", "lm/asking.py", "programs/witness.py"} | {
     f"programs/strategies/{each}.py" for each in ("adapting", "bootstrapping", "standing_in")
@@ -105,74 +103,111 @@ UNSEEDED = re.compile(
 MAKES_A_GENERATOR = re.compile(r"(^|\.)(Random|default_rng|PCG64|SeedSequence|RandomState)$")
 
 
-@pytest.mark.parametrize("name", sources_of(*DOMAIN))
-def test_the_domain_knows_no_dagster(name):
-    assert not {each for each in imports_of(name) if each.split(".")[0].startswith("dagster")}
+def broken_by(names: Iterable[str], found: Callable[[str], object]) -> dict[str, object]:
+    """The files in which something was found that a rule forbids, and what."""
+    return {name: what for name in names if (what := found(name))}
 
 
-@pytest.mark.parametrize("name", sources_of(*DOMAIN))
-def test_the_domain_reads_no_environment_and_no_clock(name):
-    assert not {each for each in dotted_calls_of(name) if ENVIRONMENT_OR_CLOCK.match(each)}
+def called_in(name: str, pattern: re.Pattern[str]) -> set[str]:
+    return {each for each in dotted_calls_of(name) if pattern.match(each)}
 
 
-@pytest.mark.parametrize("name", sources_of(*DOMAIN))
-def test_the_domain_draws_nothing_without_a_seed(name):
-    assert not {each for each in dotted_calls_of(name) if UNSEEDED.match(each)}
-    calls = [node for node in ast.walk(tree_of(name)) if isinstance(node, ast.Call)]
-    generators = [node for node in calls if MAKES_A_GENERATOR.search(ast.unparse(node.func))]
-    assert all(node.args or node.keywords for node in generators)
+def at_import_of(name: str) -> set[str]:
+    return {each for node in run_at_import(tree_of(name)) for each in names_in(node, name)}
 
 
-@pytest.mark.parametrize("name", sources_of(*BASE))
-def test_store_ledger_and_lm_know_nothing_of_the_domain(name):
+def test_the_domain_knows_no_dagster():
+    def found(name):
+        return {each for each in imports_of(name) if each.split(".")[0].startswith("dagster")}
+
+    assert broken_by(sources_of(*DOMAIN), found) == {}
+
+
+def test_the_domain_reads_no_environment_and_no_clock():
+    assert broken_by(sources_of(*DOMAIN), lambda name: called_in(name, ENVIRONMENT_OR_CLOCK)) == {}
+
+
+def test_the_domain_draws_nothing_without_a_seed():
+    def generators_without(name):
+        calls = [node for node in ast.walk(tree_of(name)) if isinstance(node, ast.Call)]
+        generators = [node for node in calls if MAKES_A_GENERATOR.search(ast.unparse(node.func))]
+        return [ast.unparse(node) for node in generators if not (node.args or node.keywords)]
+
+    assert broken_by(sources_of(*DOMAIN), lambda name: called_in(name, UNSEEDED)) == {}
+    assert broken_by(sources_of(*DOMAIN), generators_without) == {}
+
+
+def test_store_ledger_and_lm_know_nothing_of_the_domain():
     allowed = {f"telefine_assets.{layer}.records" for layer in DOMAIN}
-    domain = {each for each in imports_of(name) if each.startswith("telefine_assets.") and each.split(".")[1] in DOMAIN}
-    assert not {each for each in domain if ".".join(each.split(".")[:3]) not in allowed}
+
+    def found(name):
+        own = {tuple(each.split(".")) for each in imports_of(name) if each.startswith("telefine_assets.")}
+        return {".".join(each) for each in own if each[1] in DOMAIN and ".".join(each[:3]) not in allowed}
+
+    assert broken_by(sources_of(*BASE), found) == {}
 
 
-@pytest.mark.parametrize(
-    "name", [each for each in SOURCES if layer_of(each) not in (*DAGSTER_SIDE, "demo", "cli", "api")]
-)
-def test_nothing_below_imports_the_dagster_side(name):
+def test_what_is_observed_does_not_know_who_looks():
+    assert broken_by(sources_of(*DOMAIN, *BASE), lambda name: own_layers_of(name) & {"observing"}) == {}
+
+
+def test_nothing_below_imports_the_dagster_side():
     # The package's own __init__ makes `defs` on demand, for Dagster's `-m telefine_assets`.
-    allowed = {"definitions"} if name == "__init__.py" else set()
-    assert not own_layers_of(name) & {*DAGSTER_SIDE} - allowed
+    below = [each for each in SOURCES if layer_of(each) not in (*DAGSTER_SIDE, "demo", "cli", "api", "__init__")]
+    assert broken_by(below, lambda name: own_layers_of(name) & {*DAGSTER_SIDE}) == {}
+    assert own_layers_of("__init__.py") & {*DAGSTER_SIDE} <= {"definitions"}
 
 
-@pytest.mark.parametrize("name", [each for each in sources_of("cli", "api") if each != "cli/demo.py"])
-def test_the_command_line_and_the_api_do_not_import_the_assets(name):
-    assert not own_layers_of(name) & {"assets", "asset_checks", "demo"}
+def test_the_command_line_and_the_api_do_not_import_the_assets():
+    sources = [each for each in sources_of("cli", "api") if each != "cli/demo.py"]
+    assert broken_by(sources, lambda name: own_layers_of(name) & {"assets", "asset_checks", "demo"}) == {}
 
 
-@pytest.mark.parametrize("name", [each for each in SOURCES if layer_of(each) != "demo" and each != "cli/demo.py"])
-def test_nothing_but_its_own_command_imports_the_demonstration(name):
-    assert "demo" not in own_layers_of(name)
+def test_nothing_but_its_own_command_imports_the_demonstration():
+    others = [each for each in SOURCES if layer_of(each) != "demo" and each != "cli/demo.py"]
+    assert broken_by(others, lambda name: own_layers_of(name) & {"demo"}) == {}
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_nothing_private_of_dagster_is_imported(name):
-    assert not {each for each in imports_of(name) if re.match(r"dagster\w*\.(\w+\.)*_", each)}
+def test_nothing_private_of_dagster_is_imported():
+    def found(name):
+        return {each for each in imports_of(name) if re.match(r"dagster\w*\.(\w+\.)*_", each)}
+
+    assert broken_by(SOURCES, found) == {}
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_heavy_libraries_are_imported_inside_functions(name):
-    at_import = {each for node in run_at_import(tree_of(name)) for each in names_in(node, name)}
-    heavy = {each.split(".")[0] for each in at_import} & HEAVY
-    assert heavy <= ({"dspy"} if name in MAY_LOAD_DSPY else set())
+def test_heavy_libraries_are_imported_inside_functions():
+    def found(name):
+        heavy = {each.split(".")[0] for each in at_import_of(name)} & HEAVY
+        return heavy - ({"dspy"} if name in MAY_LOAD_DSPY else set())
+
+    assert broken_by(SOURCES, found) == {}
 
 
-@pytest.mark.parametrize("name", [each for each in SOURCES if each not in MAY_LOAD_DSPY])
-def test_modules_that_need_dspy_are_themselves_imported_inside_functions(name):
-    at_import = {each for node in run_at_import(tree_of(name)) for each in names_in(node, name)}
+def test_modules_that_need_dspy_are_themselves_imported_inside_functions():
     lazy = {f"telefine_assets.{each.removesuffix('.py').replace('/', '.')}" for each in MAY_LOAD_DSPY}
-    assert not at_import & lazy
+    others = [each for each in SOURCES if each not in MAY_LOAD_DSPY]
+    assert broken_by(others, lambda name: at_import_of(name) & lazy) == {}
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_a_file_has_at_most_400_lines_and_nothing_left_to_do(name):
-    text = (PACKAGE / name).read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
-    assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+def test_parquet_is_read_without_threads_that_may_outlive_the_interpreter():
+    def found(name):
+        calls = [node for node in ast.walk(tree_of(name)) if isinstance(node, ast.Call)]
+        reads = [
+            ast.unparse(each)
+            for each in calls
+            if re.search(
+                r"(^pq\.read_table|ParquetFile\(.*\)\.read|\.read_row_group|\.iter_batches)$", ast.unparse(each.func)
+            )
+        ]
+        return [each for each in reads if "use_threads=False" not in each]
+
+    assert broken_by(SOURCES, found) == {}
+
+
+def test_a_file_has_at_most_400_lines_and_nothing_left_to_do():
+    texts = {name: (PACKAGE / name).read_text(encoding="utf-8") for name in SOURCES}
+    assert broken_by(SOURCES, lambda name: max(0, len(texts[name].splitlines()) - 400)) == {}
+    assert broken_by(SOURCES, lambda name: re.findall(r"\b(TODO|FIXME|XXX)\b", texts[name])) == {}
 
 
 def test_the_rules_are_applied_to_real_files():

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from telefine_assets.api import attestations, contributors, health, metrics, programs, reports, runs, traces
+from telefine_assets.api import (
+    archives,
+    attestations,
+    contributors,
+    health,
+    improvement,
+    metrics,
+    programs,
+    reports,
+    runs,
+    traces,
+)
 from telefine_assets.api.deployment import Clock, Deployment
 from telefine_assets.api.description import describe
 from telefine_assets.api.guard import Guard
@@ -21,6 +32,7 @@ from telefine_assets.api.pages import sign_in, static_files, verifier
 from telefine_assets.api.pages.errors import ErrorPages
 from telefine_assets.api.problems import documented, explain_problems
 from telefine_assets.api.security import charge
+from telefine_assets.api.seen import Seen
 from telefine_assets.api.sessions import Sessions
 from telefine_assets.api.settling import settle
 from telefine_assets.api.surface import Surface
@@ -31,7 +43,7 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.signatures import Signer
 
 OPENAPI = "/v1/openapi.json"
-_ROUTERS = (health, metrics, programs, runs, reports, attestations, contributors, traces)
+_ROUTERS = (health, metrics, programs, runs, reports, improvement, attestations, archives, contributors, traces)
 _PAGES = (program_pages, attestation_pages, contributor_pages, sign_in, static_files, verifier)
 
 
@@ -46,6 +58,7 @@ def make_app(settings: Settings, control: Control, clock: Clock, signer: Callabl
 
     Raises:
         LedgerError: when the ledger cannot be opened.
+        MissingExtra: when settings ask for traces or error reports, and what these need is not installed.
     """
     here = Deployment(settings, control, clock, signer)
 
@@ -75,9 +88,8 @@ def make_app(settings: Settings, control: Control, clock: Clock, signer: Callabl
     describe(app, routes)
     explain_problems(app)
     surface = Surface(routes, [OPENAPI])
-    app.add_middleware(
-        Guard, settings=settings.api, surface=surface, observe=counted.observe, charge=partial(charge, here)
-    )
+    seen = Seen(here.observer, counted.observe)
+    app.add_middleware(Guard, settings=settings.api, surface=surface, seen=seen, charge=partial(charge, here))
     if settings.api.pages:
         app.add_middleware(ErrorPages, deployment=settings.deployment)
     if settings.api.cors_origins:

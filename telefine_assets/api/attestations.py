@@ -16,6 +16,8 @@ from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.parameters import Digest, Here, Uid
 from telefine_assets.api.problems import Problem, documented, not_found
 from telefine_assets.api.security import Caller, anyone, check_scope
+from telefine_assets.api.standings import standings
+from telefine_assets.attestation.standing import Issued
 from telefine_assets.ledger.api_keys import Scope
 
 router = APIRouter(prefix="/v1", tags=["attestations"])
@@ -23,7 +25,6 @@ Anyone = Annotated[Caller, anyone()]
 Verifier = Annotated[Caller, anyone(cost=10)]
 # The log is kept as bytes; every page of an attestation asks for it.
 LogReader = Annotated[Caller, anyone(cost=2)]
-STAGE = "attestations"
 
 
 class AttestationListed(BaseModel):
@@ -32,11 +33,13 @@ class AttestationListed(BaseModel):
     uid: str
     program: str
     day: str
-    outcome: str = Field(description="As it was recorded: attested, awaiting_signatures or revoked.")
+    outcome: str = Field(description="By the log as it is now: attested, awaiting_signatures or revoked.")
     signer: str
     log_index: int
     candidate: str
     baseline: str
+    gain_ppm: int = Field(description="What it claims, or claimed until it was revoked.")
+    replaced_by: str | None = Field(description="The attestation that was issued again for it, by corrected feedback.")
 
 
 class Attestation(BaseModel):
@@ -61,7 +64,7 @@ class Verification(BaseModel):
 
 @router.get("/attestations", response_model=Page[AttestationListed])
 def list_attestations(request: Request, caller: Anyone, here: Here, asked: Asked) -> Response:
-    """List the attestations of all programs, by day."""
+    """List the attestations of all programs, by day; those too that were revoked and issued again."""
     found = sorted(_index(here).values(), key=_place)
     page = asked.of("attestations", found, _place, list[str])
     items = [_listed(each) for each in page.items]
@@ -73,7 +76,7 @@ def show_attestation(request: Request, caller: Anyone, here: Here, uid: Uid) -> 
     """Get an attestation with the cosignatures that came in so far."""
     from telefine_assets.attestation.bundle import AttestationBundle
 
-    stored_bytes = here.evidence.get(_record(here, uid)["bundle"])
+    stored_bytes = here.evidence.get(issued(here, uid).bundle)
     return stored(request, here.trust().cosigned(AttestationBundle.from_bytes(stored_bytes)).to_bytes(), caching=PUBLIC)
 
 
@@ -96,7 +99,7 @@ def show_proof(request: Request, caller: Anyone, here: Here, uid: Uid) -> Respon
     """Get a proof that the attestation is in the log as it stands now, under a newly signed head."""
     from telefine_assets.attestation.log_receipt import make_receipt
 
-    index, snapshot = _record(here, uid)["log_index"], _snapshot(here)
+    index, snapshot = issued(here, uid).log_index, _snapshot(here)
     return stored(request, make_receipt(here.log().log, index, snapshot.head).to_json(), caching=PUBLIC)
 
 
@@ -106,11 +109,11 @@ def verify_attestation(caller: Verifier, here: Here, uid: Uid) -> Verification:
 
     It is this server that says so. Who does not trust it verifies an export, offline.
     """
-    record = _record(here, uid)
+    found = issued(here, uid)
     if not here.verifying.acquire(blocking=False):
         raise Problem(503, "busy", "another attestation is being verified", {"Retry-After": "1"})
     try:
-        return _verified(here, uid, record)
+        return _verified(here, found)
     finally:
         here.verifying.release()
 
@@ -118,7 +121,7 @@ def verify_attestation(caller: Verifier, here: Here, uid: Uid) -> Verification:
 @router.get(
     "/attestations/{uid}/evidence/{digest}",
     response_class=Response,
-    responses=documented_file("application/octet-stream") | documented(403, 404),
+    responses=documented_file("application/octet-stream") | documented(403, 404, 410),
 )
 def show_evidence(request: Request, caller: Anyone, here: Here, uid: Uid, digest: Digest) -> Response:
     """Get an evidence file that the attestation's statement names."""
@@ -127,6 +130,7 @@ def show_evidence(request: Request, caller: Anyone, here: Here, uid: Uid, digest
         check_scope(caller, Scope.READ)
     if digest not in {file["sha256"] for file in _bundle(here, uid).statement["predicate"]["evidence"]}:
         raise not_found("the attestation has no such evidence")
+    here.require_unerased(digest)
     caching = FOREVER if public else PRIVATE
     name = {"Content-Disposition": f'attachment; filename="{digest}"'}
     return stored(request, here.evidence.get(digest), "application/octet-stream", caching, name)
@@ -140,18 +144,18 @@ def show_log(request: Request, caller: LogReader, here: Here) -> Response:
     )
 
 
-def _verified(here: Deployment, uid: str, record: dict[str, Any]) -> Verification:
+def _verified(here: Deployment, found: Issued) -> Verification:
     from telefine_assets.attestation.attesting import Standing, reverify
     from telefine_assets.attestation.failures import VerificationFailed
 
     size = here.leaves.size()
     try:
-        standing = reverify(record, here.trust(), here.evidence.find)
+        standing = reverify({"uid": found.uid, "bundle": found.bundle}, here.trust(), here.evidence.find)
     except VerificationFailed as failed:
         standing = Standing(None, failed)
     why, verified = standing.failure, standing.verified
     return Verification(
-        uid=uid,
+        uid=found.uid,
         valid=why is None,
         code=why.code if why else None,
         detail=why.detail if why else None,
@@ -177,37 +181,41 @@ def _snapshot(here: Deployment) -> Any:
     return here.kept.get("snapshot", size, taken)
 
 
-def _index(here: Deployment) -> dict[str, dict[str, Any]]:
-    """Records of all attestations by uid, with their program and day."""
-    found: dict[str, dict[str, Any]] = {}
-    for program in here.settings.programs:
-        stamp = here.records.stamp(program, STAGE)
-        found |= here.kept.get((STAGE, program), stamp, lambda program=program: _of(here, program))  # type: ignore[misc]
-    return found
+def _index(here: Deployment) -> dict[str, Issued]:
+    """All attestations by uid."""
+    found = (each for program in here.settings.programs for each in standings(here, program).values())
+    return {each.uid: each for standing in found for each in standing.issued}
 
 
-def _of(here: Deployment, program: str) -> dict[str, dict[str, Any]]:
-    days = here.records.days(program, STAGE)
-    records = [here.records.read(program, STAGE, day) | {"program": program, "day": day} for day in days]
-    return {record["uid"]: record for record in records if record["uid"]}
+def issued(here: Deployment, uid: str) -> Issued:
+    """The attestation of this uid.
 
-
-def _record(here: Deployment, uid: str) -> dict[str, Any]:
-    record = _index(here).get(uid)
-    if record is None:
+    Raises:
+        Problem: 404.
+    """
+    found = _index(here).get(uid)
+    if found is None:
         raise not_found(f"there is no attestation {uid}")
-    return record
+    return found
 
 
 def _bundle(here: Deployment, uid: str) -> Any:
     from telefine_assets.attestation.bundle import AttestationBundle
 
-    return AttestationBundle.from_bytes(here.evidence.get(_record(here, uid)["bundle"]))
+    return AttestationBundle.from_bytes(here.evidence.get(issued(here, uid).bundle))
 
 
-def _place(record: dict[str, Any]) -> list[str]:
-    return [record["day"], record["program"], record["uid"]]
+def _place(each: Issued) -> list[str]:
+    # Of a day, as they came.
+    return [each.claim.partition, each.claim.program, f"{each.log_index:020}", each.uid]
 
 
-def _listed(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: record[name] for name in AttestationListed.model_fields}
+def _listed(each: Issued) -> dict[str, Any]:
+    claim, names = each.claim, ("uid", "outcome", "signer", "log_index", "replaced_by")
+    return {name: getattr(each, name) for name in names} | {
+        "program": claim.program,
+        "day": claim.partition,
+        "candidate": claim.candidate_version,
+        "baseline": claim.baseline_version,
+        "gain_ppm": claim.decision.delta_ppm,
+    }

@@ -7,7 +7,9 @@ Everything else about a contributor needs a key.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Hashable
 from datetime import date, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,7 @@ from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.parameters import Here, Program, QueryDay, Wallet
 from telefine_assets.api.problems import Problem, documented, not_found
 from telefine_assets.api.security import Caller, anyone, requires
+from telefine_assets.api.standings import standing, standings_stamp
 from telefine_assets.attribution.trail import TraceLine
 from telefine_assets.attribution.trail_summary import Summary, all_of, summary_of
 from telefine_assets.ledger.payouts import Payouts
@@ -150,10 +153,21 @@ def summary(here: Deployment, program: str, address: str) -> Summary:
     """What a wallet gave and what became of it, for callers who may read that."""
     return here.asked_for.get(
         ("contributor", program, address),
-        here.records.stamp(program, *_STAGES),
-        lambda: summary_of(here.records, program, address, _earned(here, program).get(address, 0)),
+        _stamp(here, program),
+        lambda: summary_of(
+            here.records,
+            program,
+            address,
+            _earned(here, program).get(address, 0),
+            partial(standing, here, program),
+        ),
         worth=lambda found: found.known,
     )
+
+
+def _stamp(here: Deployment, program: str) -> Hashable:
+    stamps = here.records.stamp(program, *_STAGES), standings_stamp(here, program)
+    return None if None in stamps else stamps
 
 
 def granted(here: Deployment, program: str, address: str) -> list[dict[str, str]]:
@@ -236,7 +250,8 @@ def _trail(here: Deployment, program: str) -> Trail:
     own = here.settings.programs[program]
     where = Stored(TableStore(here.files), RecordStore(here.files), program)
     scope, lookup = Scope(here.settings.deployment, program), Submissions(here.ledger).of_traces
-    return Trail(where, Register(scope, lookup, own.attribution.unsigned), own.cleaning.contributor_tag)
+    register, tag = Register(scope, lookup, own.attribution.unsigned), own.cleaning.contributor_tag
+    return Trail(where, register, tag, partial(standing, here, program))
 
 
 def _days(trail: Trail, first: str | None, last: str | None) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from telefine_assets.api.limits import Buckets, Places
+from telefine_assets.api.problems import Problem
 from telefine_assets.api.stored import Kept, KeptRecords
 from telefine_assets.control.records import Control
 from telefine_assets.ledger.api_keys import ApiKeys
@@ -18,8 +19,10 @@ from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.cosignatures import Cosignatures
+from telefine_assets.ledger.erasures import EVIDENCE, Erasures
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.records import AuditEntry
+from telefine_assets.observing.observer import Observer
 from telefine_assets.settings import Settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
@@ -43,6 +46,7 @@ class Deployment:
 
         Raises:
             LedgerError: when the ledger cannot be opened.
+            MissingExtra: when ``observing`` asks for what is not installed.
         """
         self.settings, self.control, self.clock = settings, control, clock
         self.files = Files(settings.store.uri)
@@ -56,6 +60,7 @@ class Deployment:
         self.kept, self.asked_for = Kept(2_000), Kept(500)
         self.verifying, self.following = BoundedSemaphore(1), Places(own.max_followers)
         self._open_signer = signer
+        self.observer = Observer.of(settings).opened()
 
     @cached_property
     def signer(self) -> Signer:
@@ -73,6 +78,20 @@ class Deployment:
             LedgerError: it cannot be written, and so must not be done.
         """
         Audit(self.ledger).append(AuditEntry(actor, action, subject, details), self.clock())
+
+    def require_unerased(self, digest: str) -> None:
+        """Say of evidence that is gone at a person's request that it is.
+
+        Raises:
+            Problem: 410.
+        """
+        if not self.files.exists(EvidenceStore.name(digest)) and digest in Erasures(self.ledger).names(EVIDENCE):
+            raise Problem(
+                410,
+                "erased",
+                f"evidence {digest} was erased at the request of a person whose words were in it; what is left "
+                "of an attestation is handed on by the operator: telefine evidence export",
+            )
 
     def trust(self) -> Trust:
         """Whom the deployment trusts, by its own log."""

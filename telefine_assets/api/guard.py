@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -14,11 +13,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telefine_assets.api.problems import Problem, internal, logger, not_found
+from telefine_assets.api.seen import Seen
 from telefine_assets.api.surface import Surface
 from telefine_assets.settings_api import ApiSettings
 
-Observe = Callable[[str, str, int | None, float], None]
-"""Is told a request's method, the template of its route, the status of its answer, and how many seconds it took."""
 Charge = Callable[[HTTPConnection, float], None]
 """Has the address that asks pay; raises a 429 where it cannot."""
 MAX_ADDRESS, MAX_HEADERS = 4_096, 32_768
@@ -43,12 +41,12 @@ _HEADERS = {
 class Guard:
     """ASGI middleware around all of the API."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, surface: Surface, observe: Observe, charge: Charge) -> None:
-        """Guard ``app``, whose routes are those of ``surface``; ``observe`` is told of every request.
+    def __init__(self, app: ASGIApp, settings: ApiSettings, surface: Surface, seen: Seen, charge: Charge) -> None:
+        """Guard ``app``, whose routes are those of ``surface``; every request is ``seen``.
 
         What is refused here has cost a token by ``charge``, and so has what no route charges for.
         """
-        self._app, self._settings, self._surface, self._observe = app, settings, surface, observe
+        self._app, self._settings, self._surface, self._seen = app, settings, surface, seen
         self._charge = charge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,8 +55,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = uuid4().hex
-        method, began = scope["method"], time.perf_counter()
-        answer = _Answer(send, request_id, method == "HEAD")
+        answer = _Answer(send, request_id, scope["method"] == "HEAD")
+        with self._seen.request(scope, request_id, lambda: answer.status):
+            await self._answered_somehow(scope, receive, answer, request_id)
+
+    async def _answered_somehow(self, scope: Scope, receive: Receive, answer: _Answer, request_id: str) -> None:
         try:
             await self._answered(scope, _limited(receive, self._limit(scope["path"])), answer)
         except ClientDisconnect:
@@ -68,14 +69,9 @@ class Guard:
                 # A HEAD that has its answer, or a client that left.
                 if not isinstance(error, OSError):
                     logger.exception("request %s broke off", request_id)
+                    self._seen.report(error, scope, request_id)
                 return
-            await self._refused(error, request_id)(scope, receive, answer)
-        finally:
-            # Neither query nor full path: people put keys into the oddest places.
-            route = getattr(scope.get("route"), "path", "-")
-            took = time.perf_counter() - began
-            self._observe(method, route, answer.status, took)
-            logger.info("%s %s %s %s %.0f ms", request_id, _short(method), route, answer.status, took * 1000)
+            await self._refused(error, scope, request_id)(scope, receive, answer)
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -114,11 +110,11 @@ class Guard:
     def _limit(self, path: str) -> int:
         return self._settings.max_batch_bytes if _BATCH.fullmatch(path) else self._settings.max_body_bytes
 
-    @staticmethod
-    def _refused(error: Exception, request_id: str) -> Response:
+    def _refused(self, error: Exception, scope: Scope, request_id: str) -> Response:
         if isinstance(error, Problem):
             return error.response()
         logger.error("request %s failed", request_id, exc_info=error)
+        self._seen.report(error, scope, request_id)
         return internal(request_id).response()
 
 
@@ -142,11 +138,6 @@ class _Answer:
         elif self._head:
             message, self._done = {"type": "http.response.body", "body": b"", "more_body": False}, True
         await self._send(message)
-
-
-def _short(method: str) -> str:
-    """A method as it is logged: a key is no method, but somebody may send one as such."""
-    return method if re.fullmatch("[A-Z]{1,10}", method) else "?"
 
 
 def _asked(scope: Scope) -> set[str]:

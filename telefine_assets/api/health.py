@@ -15,6 +15,7 @@ from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.parameters import Here
 from telefine_assets.api.problems import logger
 from telefine_assets.api.security import Caller, anyone
+from telefine_assets.control.surroundings import cure_of
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.api_keys import Scope
 from telefine_assets.ledger.spool import Spool
@@ -63,23 +64,33 @@ async def health() -> Alive:
 @router.get("/ready", response_model=Ready, responses={503: {"model": Ready, "description": "Not ready"}})
 def ready(caller: Anyone, here: Here) -> Response:
     """Whether ledger, store and MLflow can be reached; as a hint, whether the spool comes to MLflow."""
-    tests: dict[str, Callable[[Deployment], None]] = {"ledger": _ledger, "store": _store, "mlflow": _mlflow}
-    checks = [_checked(here, name, test, caller.opens(Scope.READ)) for name, test in tests.items()]
+    checks = [_checked(here, name, test, caller.opens(Scope.READ)) for name, test in _TESTS.items()]
     all_ready = all(check.ready for check in checks)
     hints = [_checked(here, "spool", _spool, caller.opens(Scope.READ))]
     content = Ready(ready=all_ready, checks=checks, hints=hints).model_dump_json()
     return Response(content, 200 if all_ready else 503, media_type="application/json")
 
 
+def readiness(here: Deployment) -> dict[str, bool]:
+    """Which of the things that the server needs are there."""
+    return {name: _cause(here, test) is None for name, test in _TESTS.items()}
+
+
 def _checked(here: Deployment, name: str, test: Callable[[Deployment], None], tell: bool) -> Check:
+    cause = _cause(here, test)
+    if cause is not None:
+        logger.warning("not ready: %s: %s", name, cause)
+    return Check(name=name, ready=cause is None, cause=cause if tell else None)
+
+
+def _cause(here: Deployment, test: Callable[[Deployment], None]) -> str | None:
+    """Why something is not there, with what helps where that is known; None where it is."""
     try:
         test(here)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        first = next(iter(str(error).splitlines()), "")
-        cause = without_password(f"{type(error).__name__}: {first}")
-        logger.warning("not ready: %s: %s", name, cause)
-        return Check(name=name, ready=False, cause=cause if tell else None)
-    return Check(name=name, ready=True, cause=None)
+        first, cure = next(iter(str(error).splitlines()), ""), cure_of(error)
+        return without_password(f"{type(error).__name__}: {first}" + (f"; {cure}" if cure else ""))
+    return None
 
 
 def _ledger(here: Deployment) -> None:
@@ -123,3 +134,6 @@ def _answers(uri: str) -> None:
 
     with urlopen(f"{uri.rstrip('/')}/health", timeout=_SECONDS) as answer:  # noqa: S310 - http or https, by the settings
         answer.read(100)
+
+
+_TESTS: dict[str, Callable[[Deployment], None]] = {"ledger": _ledger, "store": _store, "mlflow": _mlflow}

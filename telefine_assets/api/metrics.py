@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["health"])
 Anyone = Annotated[Caller, anyone()]
 _OF_LOOKS = {("table", "looks"), ("stage", "deltaone_reports")}
+_ABOUT_LOOKS = ("telefine_deltaone_", "telefine_stage_outcomes")
+"""An attestation that says why there is none tells of a look too."""
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -61,7 +63,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        build = Info("telefine_build", "What runs.", registry=self.registry)
+        build = Info("telefine_build", "The version that runs.", registry=self.registry)
         build.info({"version": version("telefine-assets")})
         ProcessCollector(registry=self.registry)
         self.registry.register(DeploymentCollector(here, time.monotonic))
@@ -89,6 +91,8 @@ class _ForStrangers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         for family in self._registry.collect():
+            if family.name.startswith(_ABOUT_LOOKS):
+                continue
             # A copy: what was read is told again, to others.
             told = copy(family)
             told.samples = [each for each in family.samples if _OF_LOOKS.isdisjoint(each.labels.items())]

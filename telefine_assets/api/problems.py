@@ -29,6 +29,7 @@ _TITLES = {
     404: "There is no such thing",
     405: "The method is not for this",
     409: "The request contradicts an earlier one",
+    410: "It was erased",
     413: "The request is too large",
     414: "The address is too long",
     415: "The body is of a kind that is not read here",

@@ -21,6 +21,7 @@ from telefine_assets.api.security import Caller, requires, still_in
 from telefine_assets.canonical import sha256_hex
 from telefine_assets.control.errors import ControlError
 from telefine_assets.control.records import RunRequest, RunState
+from telefine_assets.observing.tracing import traceparent
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Reader = Annotated[Caller, requires("read")]
@@ -160,11 +161,12 @@ def _known(here: Deployment, run_id: str) -> RunState:
 def _started(here: Deployment, caller: Caller, wanted: Wanted) -> list[str]:
     """Written down before it is asked for: what cannot be accounted for is not started."""
     _check(here, wanted)
-    request = RunRequest(wanted.program, tuple(wanted.stages), wanted.first, wanted.last, caller.name)
     details = {"stages": ", ".join(wanted.stages) or "all", "first": wanted.first, "last": wanted.last}
     here.audit(caller.name, "asked for runs", f"runs of {wanted.program}", **details)
     try:
-        return list(here.control.start(request))
+        with here.observer.tracing.span(f"start runs of {wanted.program}", "PRODUCER", program=wanted.program):
+            span, stages = (wanted.first, wanted.last), tuple(wanted.stages)
+            return list(here.control.start(RunRequest(wanted.program, stages, *span, caller.name, traceparent())))
     except ControlError as error:
         # Whoever may operate may know what Dagster lacks, and how to cure it.
         raise Problem(503, "not_started", str(error)) from None

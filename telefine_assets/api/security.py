@@ -29,8 +29,8 @@ from telefine_assets.ledger.api_keys import ApiKey, Scope
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key made by `telefine keys create`: telefine_<id>_<secret>."
 )
-OPEN_TO_ALL: set[Any] = set()
-"""The dependencies that let everybody in, for the description."""
+NEEDED: dict[Any, Scope | None] = {}
+"""For each dependency the scope that it asks of a key; None where it lets everybody in. For the description."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="telefine"'}
 
 
@@ -69,6 +69,7 @@ def requires(scope: str, cost: int = 1, session: bool = False) -> Any:
         check_scope(caller, needed)
         return caller
 
+    NEEDED[dependency] = needed
     return Depends(dependency)
 
 
@@ -93,7 +94,7 @@ def anyone(cost: int = 1, session: bool = False) -> Any:
     def dependency(request: Request, here: Annotated[Deployment, Depends(deployment)], _: _Bearer) -> Caller:
         return _caller(request, here, cost, session)
 
-    OPEN_TO_ALL.add(dependency)
+    NEEDED[dependency] = None
     return Depends(dependency)
 
 

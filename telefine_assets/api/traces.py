@@ -86,11 +86,13 @@ class Target:
     Attributes:
         scope: deployment and program, as contributors sign for them.
         inputs: the program's input fields.
+        may_be_null: expectations that may say null.
         tags: tags that have fields of their own in a submission.
     """
 
     scope: Scope
     inputs: tuple[str, ...]
+    may_be_null: frozenset[str]
     tags: frozenset[str]
 
 
@@ -142,6 +144,12 @@ def _problem(trace: SubmittedTrace, offer: Offer, target: Target, received_ms: i
     missing = [name for name in target.inputs if name not in trace.inputs]
     if missing:
         return f"missing_inputs: {', '.join(missing)}. The program has the inputs {', '.join(target.inputs)}."
+    null = [name for name, value in trace.expectations.items() if value is None and name not in target.may_be_null]
+    if null:
+        return (
+            f"null_expectation: {', '.join(null)}. Leave out what nobody expects; null is taken where "
+            "cleaning.expectations has the name for an output that may be none and takes no text, such as date | None."
+        )
     reserved = target.tags & trace.tags.keys()
     if reserved:
         return f"reserved_tag: {', '.join(sorted(reserved))}. Use the fields contributor and submission."
@@ -250,12 +258,16 @@ def _target(here: Deployment, program: str) -> Target:
     tags = frozenset((own.cleaning.contributor_tag, own.cleaning.submission_tag))
     return Target(
         Scope(here.settings.deployment, program),
-        here.kept.get(("inputs", program), "code", lambda: _inputs(here, program)),
+        *here.kept.get(("inputs", program), "code", lambda: _read_off(here, program)),
         tags,
     )
 
 
-def _inputs(here: Deployment, program: str) -> tuple[str, ...]:
+def _read_off(here: Deployment, program: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The program's input fields, and the expectations that may say null."""
     from telefine_assets.programs.spec import load_spec
+    from telefine_assets.traces.cleaning.labels import takes_null
 
-    return load_spec(program, here.settings.program(program)).fields.inputs
+    own = here.settings.program(program)
+    spec = load_spec(program, own)
+    return spec.fields.inputs, takes_null(own.cleaning, spec.types)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.pages.page import Code, Page
@@ -20,6 +22,14 @@ def html(page: Page) -> bytes:
 def rendered(template: str, **values: Any) -> bytes:
     """Write what a template makes of ``values`` as UTF-8; every text in them is escaped."""
     return _templates().get_template(template).render(**values).encode()
+
+
+def noted(page: bytes, notes: Sequence[str]) -> bytes:
+    """A stored page with notes at its top: what was said since it was made. Without any, its bytes as they are."""
+    if not notes:
+        return page
+    lines = "".join(f'<p role="note"><strong>Since this was made:</strong> {escape(note)}</p>\n' for note in notes)
+    return page.replace(b"<main>\n", b"<main>\n" + lines.encode(), 1)
 
 
 @cache

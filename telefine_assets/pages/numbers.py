@@ -19,6 +19,16 @@ def points(ppm: int, rounding: str = ROUND_DOWN, sign: bool = False) -> str:
     return f"{value:+.2f}" if sign else f"{value:.2f}"
 
 
+def gain(ppm: int) -> str:
+    """A gain in percentage points with its sign, rounded toward zero: ``+8.18 pp``."""
+    return f"{points(ppm, sign=True)} pp"
+
+
+def at_least(ppm: int) -> str:
+    """A lower bound in percentage points with its sign, rounded down: it is never told better than it is."""
+    return f"{points(ppm, ROUND_FLOOR, sign=True)} pp"
+
+
 def interval(lower_ppm: int, upper_ppm: int) -> str:
     """Both ends in percentage points with their signs, rounded outward."""
     return f"{points(lower_ppm, ROUND_FLOOR, sign=True)} to {points(upper_ppm, ROUND_CEILING, sign=True)} pp"

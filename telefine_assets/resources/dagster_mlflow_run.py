@@ -57,7 +57,7 @@ class SharedRunMlflowResource(MlflowResource):
         client = client_of(self.tracking_uri)
         run_id = self._shared_run(client, dagster_run_id)
         url = self.run_url(self.experiment_id(self.experiment), run_id)
-        yield RunLog(client, run_id, url, self.artifacts, f"{program}/{stage}/{day}/")
+        yield RunLog(client, run_id, url, self.owner, f"{program}/{stage}/{day}/")
 
     def _shared_run(self, client: Any, dagster_run_id: str) -> str:
         """The MLflow run of a Dagster run; the oldest, should there be a second."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from telefine_assets.ledger.records import Champion
+    from telefine_assets.programs.registry import Owner
     from telefine_assets.programs.spec import ProgramSpec
     from telefine_assets.programs.versions import Version
     from telefine_assets.traces.sources.protocol import TraceSource
@@ -32,8 +33,7 @@ class RunLog:
     client: MlflowClient
     run_id: str
     url: str | None
-    artifacts: str
-    """Where the files of a new experiment go."""
+    owner: Owner
     prefix: str = ""
     """Keeps the stages apart where they share a run."""
 
@@ -74,7 +74,7 @@ class RunLog:
             {} if score is None else {f"{self.prefix}validation_score": score / 1e6},
             {"train": record["trainset"], "validation": record["validation"]},
         )
-        return Registry(self.client, spec, self.artifacts).register(version, origin)
+        return Registry(self.client, spec, self.owner).register(version, origin)
 
     def log_attestation(self, program: str, record: Mapping[str, Any], bundle: bytes) -> None:
         """Log an attestation, and tag the version that it is about with where it is; ``record`` is the stage's.
@@ -92,12 +92,12 @@ class RunLog:
         """Point the model's alias ``champion`` at the version that serves now.
 
         Raises:
-            RegistryError: when MLflow has lost it; the alias stays where it was.
+            RegistryError: when MLflow has lost it, or the model is another deployment's; the alias stays.
         """
         from telefine_assets.programs.registry import point_champion
 
         if champion is not None:
-            point_champion(self.client, name, champion.version)
+            point_champion(self.client, name, champion.version, self.owner)
 
 
 class MlflowResource(QuietResource):
@@ -106,6 +106,9 @@ class MlflowResource(QuietResource):
     tracking_uri: str
     ui_url: str | None = None
     artifacts: str
+    deployment: str
+    own_server: bool
+    """Whether the language model stands at an address of its own."""
     trace_source: Literal["auto", "direct", "api"] = "auto"
 
     def source(self, files: str | None = None) -> TraceSource:
@@ -140,7 +143,7 @@ class MlflowResource(QuietResource):
         client.set_tag(run_id, "dagster.run_id", dagster_run_id)
         status = "FAILED"
         try:
-            yield RunLog(client, run_id, self.run_url(experiment, run_id), self.artifacts)
+            yield RunLog(client, run_id, self.run_url(experiment, run_id), self.owner)
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status=status)
@@ -150,10 +153,17 @@ class MlflowResource(QuietResource):
         return f"{self.ui_url.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}" if self.ui_url else None
 
     def experiment_id(self, name: str) -> str:
-        """The id of an experiment for runs, made if it does not exist."""
+        """The id of an experiment for runs, made if it does not exist; another deployment's is refused."""
         from telefine_assets.programs.registry import experiment_id
 
-        return experiment_id(client_of(self.tracking_uri), name, self.artifacts)
+        return experiment_id(client_of(self.tracking_uri), name, self.owner)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose runs and versions they are."""
+        from telefine_assets.programs.registry import Owner
+
+        return Owner(self.deployment, self.artifacts, self.own_server)
 
 
 @lru_cache

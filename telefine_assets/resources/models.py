@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.errors import TelefineError
+from telefine_assets.observing.observer import waiting_for_turn, watch_of
 from telefine_assets.resources.quiet import QuietResource
 from telefine_assets.settings import ProgramSettings, Settings
 from telefine_assets.settings_lm import BudgetSettings, LmSettings
@@ -71,12 +72,17 @@ class LmResource(QuietResource):
         return Budget(limits)
 
     @contextmanager
-    def open(self, ledger: Ledger, budget: Budget | None = None, name: str | None = None) -> Iterator[OpenLm]:
-        """A model, with the ledger as the journal of its answers: nothing is asked twice."""
+    def open(
+        self, ledger: Ledger, budget: Budget, say: Callable[[str], None], name: str | None = None
+    ) -> Iterator[OpenLm]:
+        """A model, with the ledger as the journal of its answers: nothing is asked twice.
+
+        ``say`` takes a line where the model does not answer.
+        """
         from telefine_assets.ledger.answers import Answers
         from telefine_assets.lm.opening import open_lm
 
-        with open_lm(self.settings(name), Answers(ledger), budget) as lm:
+        with open_lm(self.settings(name), Answers(ledger), budget, watch_of(name or MAIN), say) as lm:
             yield lm
 
     @contextmanager
@@ -90,6 +96,8 @@ class LmResource(QuietResource):
     ) -> Iterator[tuple[ProgramSpec, Models]]:
         """A program whose metrics can ask their judges, and all models that its settings name, under one budget.
 
+        ``say`` takes lines for those who look on: that it waits for its turn, or for a model that does not answer.
+
         Waits for its turn at each of the models; the budget's time begins after that. However the work ends, the
         ledger is told what it came to.
         """
@@ -99,13 +107,14 @@ class LmResource(QuietResource):
 
         spec, names = load_spec(work.program, settings), sorted({*settings.models_asked.values()})
         with ExitStack() as opened:
-            # All in one order, so that nobody waits for one who waits for him.
-            for each in (None, *names):
-                seats = self.settings(each).runs_at_once
-                opened.enter_context(turn(ledger, f"asking {each or MAIN}", seats, say))
+            with waiting_for_turn():
+                # All in one order, so that nobody waits for one who waits for him.
+                for each in (None, *names):
+                    seats = self.settings(each).runs_at_once
+                    opened.enter_context(turn(ledger, f"asking {each or MAIN}", seats, say))
             budget = self.budget(limits or BudgetSettings())
-            lm = opened.enter_context(self.open(ledger, budget))
-            others = {each: opened.enter_context(self.open(ledger, budget, each)) for each in names}
+            lm = opened.enter_context(self.open(ledger, budget, say))
+            others = {each: opened.enter_context(self.open(ledger, budget, say, each)) for each in names}
 
             def bound(metric: Metric, written: AnyMetric | None) -> Metric:
                 return metric.bound(others.get(getattr(written, "lm", None) or "", lm))
@@ -129,10 +138,8 @@ class LmResource(QuietResource):
 def _tell(ledger: Ledger, work: Work, models: Models, seconds: float) -> None:
     from telefine_assets.ledger.records import Spending
     from telefine_assets.ledger.spending import Spendings
-    from telefine_assets.lm.budget import Spent
 
-    # The budget does not count what was remembered.
-    spent = sum(models.spent_by().values(), Spent())
+    spent = models.lm.budget.spent
     if not spent.calls and not spent.remembered:
         return
     took = round(seconds * 1000)

@@ -80,7 +80,10 @@ class SignerResource(QuietResource):
             # Read here and kept nowhere: a resource is shown, dumped and pickled.
             key = os.environ.get(_VARIABLE)
             if not key:
-                raise TelefineError(f"signer.kind = 'environment': set {_VARIABLE}")
+                raise TelefineError(
+                    f"signer.kind = 'environment': set {_VARIABLE} to a private key: 64 hexadecimal digits, such as "
+                    "`openssl rand -hex 32` makes"
+                )
             return LocalKeySigner(key)
         if self.kind == "command":
             if not self.command or not self.address:

@@ -30,7 +30,7 @@ def _model() -> Any:
             """Answer each row; what stops the language model from answering is raised, and is no answer."""
             rows = model_input.to_dict("records") if hasattr(model_input, "to_dict") else model_input
             with self._module.context(self._config):
-                return [self._module.plain(self._program(**row)) for row in rows]
+                return [self._module.ask(self._program, row) for row in rows]
 
     return Served()
 

@@ -36,6 +36,10 @@ class EvidenceStore:
             self._files.write(self.name(digest), content)
         return digest
 
+    def is_there(self, digest: str) -> bool:
+        """Whether anything is stored under ``digest``."""
+        return self._files.exists(self.name(digest))
+
     def find(self, digest: str) -> bytes | None:
         """Whatever is stored under ``digest``, unverified, or None. For verifiers, which hash it themselves."""
         return self._files.read(self.name(digest))
@@ -48,7 +52,10 @@ class EvidenceStore:
         """
         content = self.find(digest)
         if content is None:
-            raise EvidenceError(f"evidence {digest} is missing; restore it or materialise the stage that made it")
+            raise EvidenceError(
+                f"evidence {digest} is missing; restore it or materialise the stage that made it, unless it was erased "
+                "at a person's request"
+            )
         if sha256_hex(content) != digest:
             raise EvidenceError(f"evidence {digest} was changed: its bytes have SHA-256 {sha256_hex(content)}")
         return content

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 from uuid import uuid4
+
+ABANDONED = timedelta(days=1)
+"""So long nobody writes to a file that is being written."""
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Files:
         from fsspec.core import url_to_fs
 
         self.uri = uri
-        self._fs, self._root = url_to_fs(uri)
+        # Others write too, from other machines: a listing that s3fs remembers would hide what they wrote.
+        self._fs, self._root = url_to_fs(uri, use_listings_cache=False)
         self._local = "file" in _protocols(self._fs)
 
     def path(self, name: str) -> str:
@@ -82,6 +89,7 @@ class Files:
         beside = target.with_name(f"{target.name}.{uuid4().hex}.part")
         try:
             with beside.open("wb") as stream:
+                _lock(stream)
                 yield Unfinished(beside, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -111,6 +119,24 @@ class Files:
         found: dict[str, Any] = self._fs.find(self.path(folder), detail=True)
         root = self.path("")
         return {path.removeprefix(root): int(found[path]["size"]) for path in sorted(found) if path[-5:] != ".part"}
+
+    def abandoned(self, now: datetime) -> dict[str, int]:
+        """Bytes of what killed writers left behind more than a day ago, by name, in the names' order.
+
+        None of it is being written, however slowly: a writer holds a lock on its file, where the disk
+        knows locks. Object stores have none.
+        """
+        root = Path(self.path(""))
+        found = [path for path in root.rglob("*.part") if _UNFINISHED.search(path.name)] if self._local else []
+        sizes = {path.relative_to(root).as_posix(): _abandoned_size(path, now - ABANDONED) for path in sorted(found)}
+        return {name: size for name, size in sizes.items() if size is not None}
+
+    def sweep(self, now: datetime) -> list[str]:
+        """Remove what is abandoned; returns its names."""
+        gone = [*self.abandoned(now)]
+        for name in gone:
+            self.remove(name)
+        return gone
 
     def modified(self, name: str) -> datetime | None:
         """When ``name`` was written last, in UTC; None when there is no such file."""
@@ -144,6 +170,26 @@ class Files:
             return []
         names = (entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file")
         return sorted(name for name in names if not name.endswith(".part"))
+
+
+def _lock(stream: IO[bytes]) -> None:
+    """Say that it is being written. A disk without locks tells by the file's age alone."""
+    with suppress(OSError):
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _abandoned_size(path: Path, before: datetime) -> int | None:
+    """Bytes of a file that nobody has written to since ``before``, nor has open to be written; None for another."""
+    with suppress(FileNotFoundError), path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        except OSError:
+            pass  # a disk without locks
+        found = os.fstat(stream.fileno())
+        return found.st_size if found.st_mtime < before.timestamp() else None
+    return None
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

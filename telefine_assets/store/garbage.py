@@ -140,7 +140,7 @@ def _in_table(files: Files, name: str) -> Iterator[str]:
             return
         file = pq.ParquetFile(stream)
         for group in range(file.num_row_groups):
-            for column in file.read_row_group(group).itercolumns():
+            for column in file.read_row_group(group, use_threads=False).itercolumns():
                 yield from _in_column(column)
 
 

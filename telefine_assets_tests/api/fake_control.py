@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from telefine_assets.control.errors import ControlError
-from telefine_assets.control.records import AutomationState, RunRequest, RunState, RunStatus, StageState
+from telefine_assets.control.records import AutomationState, DagsterFigures, RunRequest, RunState, RunStatus, StageState
 
 STAGES = ("traces", "cleaned_traces", "compiled_programs")
 
@@ -61,6 +61,10 @@ class FakeControl:
     def automation(self, program: str | None) -> Sequence[AutomationState]:
         self._up()
         return [AutomationState(f"{program or 'triage'}_daily", "schedule", True, 1_700_000_000_000, None, None, None)]
+
+    def figures(self) -> DagsterFigures:
+        self._up()
+        return DagsterFigures({"started": 1, "failure": 2}, 90.0, {"sensor": 12.0}, {"triage": 1})
 
     def _up(self) -> None:
         if self.down:

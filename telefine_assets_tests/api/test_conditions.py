@@ -112,7 +112,9 @@ def test_a_record_that_lacks_something_is_named_to_readers_alone(served, caplog)
         answer = served.get(path, code)
         assert (answer.status_code, answer.json()["code"]) == (503, "stored_record_broken")
         assert ("triage/attestations" in answer.text) is told
-    Files(served.settings.store.uri).write(f"records/triage/deltaone_reports/{MONDAY}.json", b"{")
+    files = Files(served.settings.store.uri)
+    files.remove(f"records/triage/attestations/{MONDAY}.json")
+    files.write(f"records/triage/deltaone_reports/{MONDAY}.json", b"{")
     assert "is no JSON" in served.get(f"{reports}/{MONDAY}", key).json()["detail"]
     store.write("triage", "deltaone_reports", MONDAY, whole)
     assert served.get(reports, key).status_code == 200

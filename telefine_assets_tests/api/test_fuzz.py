@@ -13,6 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from telefine_assets.control.records import RunStatus
+from telefine_assets.store.evidence import EvidenceStore
+from telefine_assets.store.files import Files
+from telefine_assets.store.records import RecordStore
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, TUESDAY
 
 TEXTS = st.text(max_size=40) | st.sampled_from(
@@ -69,11 +73,22 @@ def _quoted(text):
 def good(full):
     """Values that lead somewhere, for each parameter."""
     full.control.begin()
-    full.control.change("run-0000", status="succeeded", ended_ms=1)
+    full.control.change("run-0000", status=RunStatus.SUCCEEDED, ended_ms=1)
+    improved(full)
     uid = full.here.records.read("triage", "attestations", MONDAY)["uid"]
     files = full.get(f"/v1/attestations/{uid}/statement").json()["predicate"]["evidence"]
     cursor = full.get("/v1/attestations?limit=1").json()["next"]
     return GOOD | {"uid": [uid], "digest": [file["sha256"] for file in files], "cursor": [cursor]}
+
+
+def improved(full):
+    """Both days have an improvement report: the one that the document shows."""
+    shown = full.app.openapi()["components"]["schemas"]["ImprovementShown"]["example"]
+    record = {name: shown[name] for name in shown.keys() - {"program", "day", "amended_since"}}
+    files = Files(full.settings.store.uri)
+    page = EvidenceStore(files).put(b"<!doctype html><html><body>better</body></html>")
+    for day in (MONDAY, TUESDAY):
+        RecordStore(files).write("triage", "improvement_reports", day, record | {"evidence": {"report.html": page}})
 
 
 @pytest.mark.parametrize("scopes", [("admin",), ("read",), ()])

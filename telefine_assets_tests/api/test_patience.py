@@ -35,7 +35,7 @@ def listening(seconds):
     """A server that waits so long for at least 50 bytes; yields how to connect to it."""
     patient = type("Patient", (PatientProtocol,), {"SECONDS": seconds, "LEAST_BYTES": 50})
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, http=patient, lifespan="off", log_level="warning", timeout_keep_alive=60)
+        config = uvicorn.Config(app, http=patient, lifespan="off", log_config=None, timeout_keep_alive=60)
         server = uvicorn.Server(config)
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -108,11 +108,21 @@ def test_one_wrong_trace_does_not_cost_the_others_theirs(served, send):
 
 
 def test_tags_that_have_fields_of_their_own_are_refused(served, sender):
-    target = traces.Target(Scope("shop", "triage"), ("ticket",), frozenset({"who"}))
+    target = traces.Target(Scope("shop", "triage"), ("ticket",), frozenset(), frozenset({"who"}))
     given = traces.SubmittedTrace(inputs={"ticket": "x"}, tags={"who": "me"})
     [verdict] = traces.accept_traces(Spool(served.here.ledger), target, [given], "key", None, NOW_MS)
     assert verdict.reason is not None
     assert verdict.reason.startswith("reserved_tag: who")
+
+
+def test_an_expectation_of_null_is_taken_where_it_will_be_read_and_else_refused_by_its_name(served, send):
+    status, body = send(late(1, expectations={"right_team": None}), late(2, expectations={"right_team": [None]}))
+    assert (status, outcomes(body), len(waiting(served))) == (202, ["refused", "accepted"], 1)
+    assert body["results"][0]["reason"].startswith("null_expectation: right_team. Leave out what nobody expects;")
+    target = traces.Target(Scope("shop", "triage"), ("ticket",), frozenset({"right_due"}), frozenset())
+    given = traces.SubmittedTrace(inputs={"ticket": "x"}, expectations={"right_due": None})
+    [verdict] = traces.accept_traces(Spool(served.here.ledger), target, [given], "key", None, NOW_MS)
+    assert verdict.outcome is traces.Outcome.ACCEPTED
 
 
 def test_a_signed_submission_is_checked_and_logged_with_its_trace(served, send):

@@ -7,7 +7,6 @@ traces in at most twelve times the time (``cleaning 1000000`` prints the ratio).
 
 import json
 import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pyarrow.parquet
 
 from telefine_assets.partitions import bounds_ms
 from telefine_assets_tests.benchmarks.measuring import DAY, STORES, measured
+from telefine_assets_tests.benchmarks.results import Result, report
 
 WARM = (duckdb, numpy, pyarrow.compute, pyarrow.parquet)
 HERE = "telefine_assets_tests.benchmarks.cleaning"
@@ -111,20 +111,24 @@ def ours(count: int) -> list[int]:
     return [cleaned.report.kept, len(set(cleaned.table["cluster"].to_pylist()))]
 
 
-def main() -> None:
-    """Measure and print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else BASE
+def main(count: int = BASE) -> Iterator[Result]:
+    """Measure a day of the base size, and one of ``count``."""
     times = {}
     for each in sorted({BASE, count}):
         measured(HERE, "stored", each)
         done = measured(HERE, "ours", each)
         times[each] = done.seconds
         kept, clusters = done.said
-        print(f"{each:,} traces cleaned: {done.seconds:.1f} s (limit 60 for {BASE:,}), peak {done.peak_mb} MB (1,500)")
         print(f"  {kept:,} kept in {clusters:,} clusters")
+        limited = each == BASE
+        yield Result(f"{each:,} traces cleaned", done.seconds, "s", 60 if limited else None)
+        yield Result(f"{each:,} traces cleaned: memory", done.peak_mb, "MB", 1_500 if limited else None)
     if count > BASE:
-        print(f"{count / BASE:.0f} x the traces take {times[count] / times[BASE]:.1f} x the time (limit 12 for 10 x)")
+        limit = 1.2 * count / BASE
+        yield Result(
+            f"cleaning {count / BASE:.0f} times the traces", times[count] / times[BASE], "times the time", limit
+        )
 
 
 if __name__ == "__main__":
-    main()
+    report(main)

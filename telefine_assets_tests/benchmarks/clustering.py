@@ -8,7 +8,6 @@ one text shows that time stays in bounds where all inputs say the same.
 
 import random
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -17,9 +16,10 @@ import pyarrow as pa
 
 from telefine_assets.settings_traces import NearDuplicateSettings
 from telefine_assets.traces.clustering.assigning import Clustered, cluster_day
+from telefine_assets_tests.benchmarks.results import Result, report
 
 PEER_SAMPLE = 4_000
-_SYLLABLES = [a + b + c for a in "bcdfghlmnprstvw" for b in "aeiou" for c in ("", "n", "r", "st")]
+SYLLABLES = [a + b + c for a in "bcdfghlmnprstvw" for b in "aeiou" for c in ("", "n", "r", "st")]
 _FORMS = (
     "Hello, I am customer {number} and ordered {words} on {day} May. {more}. Please help me as soon as you can, "
     "kind regards, {name} {name2}",
@@ -31,8 +31,8 @@ _FORMS = (
 def texts(count: int, seed: int = 0) -> Iterator[str]:
     """Different texts of about 250 characters: few words, many words by Zipf's law, and filled-in forms."""
     rng = random.Random(seed)
-    few = ["".join(rng.choices(_SYLLABLES, k=rng.randint(2, 3))) for _ in range(50)]
-    many = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(20_000)]
+    few = ["".join(rng.choices(SYLLABLES, k=rng.randint(2, 3))) for _ in range(50)]
+    many = ["".join(rng.choices(SYLLABLES, k=rng.randint(1, 4))) for _ in range(20_000)]
     weights, total = [], 0.0
     for rank in range(1, len(many) + 1):
         total += 1 / rank
@@ -75,8 +75,8 @@ def arrivals(count: int, seed: int = 0, written_by: Callable[[int, int], Iterato
     )
 
 
-def cleaned(table: pa.Table, seed: int = 0, index: list[pa.Table] | None = None) -> Clustered:
-    """A day, with its time and pairs printed."""
+def cleaned(table: pa.Table, seed: int = 0, index: list[pa.Table] | None = None) -> tuple[Clustered, float]:
+    """A day and its seconds, with its pairs printed."""
     started = time.perf_counter(), time.process_time()
     done = cluster_day(table, f"day {seed}", index or [], None, NearDuplicateSettings(), side_of)
     wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
@@ -86,7 +86,7 @@ def cleaned(table: pa.Table, seed: int = 0, index: list[pa.Table] | None = None)
         f"peak {peak:.0f} MB, {done.compared:,} pairs compared, "
         f"{len(set(done.rows['cluster'].to_pylist())):,} clusters, {sum(done.rows['straddles'].to_pylist()):,} straddle"
     )
-    return done
+    return done, wall
 
 
 def side_of(group: str) -> str:
@@ -95,8 +95,8 @@ def side_of(group: str) -> str:
     return "holdout" if share < 0.3 else "validation" if share < 0.5 else "train"
 
 
-def peer(count: int) -> None:
-    """The same signatures, but looked up one by one in datasketch's index, as its guide shows it."""
+def peer(count: int) -> float:
+    """The same signatures, but looked up one by one in datasketch's index, as its guide shows it: the seconds."""
     from datasketch import MinHash, MinHashLSH
 
     written = list(texts(count))
@@ -107,20 +107,22 @@ def peer(count: int) -> None:
         signature.update_batch(text[at : at + 5].encode() for at in range(len(text) - 4))
         pairs += len(index.query(signature))
         index.insert(number, signature)
-    seconds = time.perf_counter() - started
-    print(f"datasketch MinHashLSH, {count:,} texts: {seconds:.1f} s, {seconds / count * 1e5:.0f} s per 100,000")
+    return time.perf_counter() - started
 
 
-def main(count: int = 100_000, days: int = 0) -> None:
-    """Measure and print."""
-    first = cleaned(arrivals(count))
+def main(count: int = 100_000, days: int = 0) -> Iterator[Result]:
+    """Measure a day, a further one against ``days`` of index, a crowd of near-copies, and the peer."""
+    first, seconds = cleaned(arrivals(count))
+    their_seconds = peer(sample := min(count, PEER_SAMPLE)) / sample * count
+    limit = 25 * max(1, count / 100_000)
+    yield Result(f"{count:,} texts clustered", seconds, "s", limit, "datasketch MinHashLSH", their_seconds)
     if days:
-        same = [first.index, *(cleaned(arrivals(count, day), day).index for day in range(1, min(days, 6)))]
-        cleaned(arrivals(count, days), days, [same[day % len(same)] for day in range(days)])
-    print("all near-copies of one another: ", end="", flush=True)
-    cleaned(arrivals(count, 0, crowd))
-    peer(min(count, PEER_SAMPLE))
+        same = [first.index, *(cleaned(arrivals(count, day), day)[0].index for day in range(1, min(days, 6)))]
+        _, seconds = cleaned(arrivals(count, days), days, [same[day % len(same)] for day in range(days)])
+        yield Result(f"{count:,} texts clustered after {days} such days", seconds, "s")
+    _, seconds = cleaned(arrivals(count, 0, crowd))
+    yield Result(f"{count:,} near-copies of one text clustered", seconds, "s")
 
 
 if __name__ == "__main__":
-    main(*(int(each) for each in sys.argv[1:]))
+    report(main)

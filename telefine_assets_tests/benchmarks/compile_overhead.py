@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from telefine_assets_tests.benchmarks.measuring import measured
+from telefine_assets_tests.benchmarks.results import Result, report
 from telefine_assets_tests.knn_lm import MODEL, knn_lm, lm_settings
 
 HERE = "telefine_assets_tests.benchmarks.compile_overhead"
@@ -111,8 +112,8 @@ def bookkeeping() -> float:
     return 1_000 * seconds / ANSWERS
 
 
-def main() -> None:
-    """Print the best of several rounds, the two ways in turn."""
+def main() -> Iterator[Result]:
+    """The best of several rounds, the two ways in turn."""
     best: dict[str, float] = {}
     for _ in range(ROUNDS):
         for way in ("by hand", "telefine"):
@@ -120,12 +121,11 @@ def main() -> None:
                 knn.latency_seconds = LATENCY_SECONDS
                 seconds = measured(HERE, "search", way, knn.api_base).said / (knn.calls - 1)
             best[way] = min(best.get(way, seconds), seconds)
-    for way, seconds in best.items():
-        print(f"{way:>9}: {1_000 * seconds:.2f} ms of wall time a call, {THREADS} in flight")
-    each = measured(HERE, "bookkeeping").said
-    print(f"    ratio: {best['telefine'] / best['by hand']:.3f} (limit 1.05)")
-    print(f"bookkeeping of an answer: {each:.2f} ms of processor time (limit 0.5)")
+    ours, theirs = (1_000 * best[way] for way in ("telefine", "by hand"))
+    what = f"a call of a search, {THREADS} in flight, model of {1_000 * LATENCY_SECONDS:.0f} ms"
+    yield Result(what, ours, "ms", 1.05 * theirs, "dspy.LM by hand", theirs)
+    yield Result("bookkeeping of an answer, processor time", measured(HERE, "bookkeeping").said, "ms", 0.5)
 
 
 if __name__ == "__main__":
-    main()
+    report(main)

@@ -8,7 +8,7 @@ Python's sqlite3 with the rows thrown away; at most 400 MB.
 """
 
 import sqlite3
-import sys
+from collections.abc import Iterator
 
 # Imported before the clock starts: what is measured is the loading.
 import adbc_driver_sqlite.dbapi
@@ -19,6 +19,7 @@ import pyarrow.parquet
 
 from telefine_assets.partitions import bounds_ms
 from telefine_assets_tests.benchmarks.measuring import DAY, STORES, measured, store_of
+from telefine_assets_tests.benchmarks.results import Result, report
 
 WARM = (adbc_driver_sqlite.dbapi, duckdb, numpy, pyarrow.compute, pyarrow.parquet)
 HERE = "telefine_assets_tests.benchmarks.loading"
@@ -92,9 +93,8 @@ def imported(uri: str) -> int:
     return len(mlflow.search_traces(locations=["1"], max_results=1))
 
 
-def main() -> None:
-    """Measure and print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+def main(count: int = 100_000) -> Iterator[Result]:
+    """Measure ours, the bare scan, the fingerprints, and MLflow's own search."""
     uri = store_of(count)
     rounds = [(measured(HERE, "ours", uri), measured(HERE, "bare", uri)) for _ in range(ROUNDS)]
     best, scan = (min(each, key=lambda one: one.seconds) for each in zip(*rounds, strict=True))
@@ -102,15 +102,13 @@ def main() -> None:
     theirs = measured(HERE, "peer", uri, SAMPLE).seconds - measured(HERE, "imported", uri).seconds
     assert best.said == count
     rate, their_rate = count / best.seconds, SAMPLE / theirs
-    print(
-        f"{count:,} traces, direct to Parquet: {best.seconds:.2f} s, {rate:,.0f}/s, peak {best.peak_mb} MB (limit 400)"
-    )
-    print(f"bare scan of the same columns: {scan.seconds:.2f} s; ratio {best.seconds / scan.seconds:.2f} (limit 2)")
-    print(
-        f"mlflow.search_traces, {SAMPLE:,} of them: {their_rate:,.0f}/s; ours does {rate / their_rate:.0f} x (limit 50)"
-    )
-    print(f"change detection over them: {seen.seconds:.2f} s, {count / seen.seconds:,.0f}/s")
+    what = f"{count:,} traces from MLflow's SQLite to Parquet"
+    yield Result(what, best.seconds, "s", 2 * scan.seconds, "the bare scan", scan.seconds)
+    yield Result(f"{what}: memory", best.peak_mb, "MB", 400)
+    search = ("mlflow.search_traces", their_rate)
+    yield Result("loaded from SQLite", rate, "traces/s", 50 * their_rate, *search, more_is_better=True)
+    yield Result("looked over for changes", count / seen.seconds, "traces/s", more_is_better=True)
 
 
 if __name__ == "__main__":
-    main()
+    report(main)

@@ -8,10 +8,11 @@ since it takes its time; the ratio is at that size, and root and dump must be eq
 """
 
 import hashlib
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 from telefine_assets_tests.benchmarks.measuring import measured
+from telefine_assets_tests.benchmarks.results import Result, report
 
 HERE = "telefine_assets_tests.benchmarks.payouts"
 WALLETS, SECONDS, MEGABYTES = 100_000, 30, 1_000
@@ -56,23 +57,18 @@ def peer(count: int) -> dict[str, Any]:
     return {"root": tree.root}
 
 
-def main() -> None:
-    """Measure and print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else WALLETS
+def main(count: int = WALLETS) -> Iterator[Result]:
+    """Measure all files, and a tenth of the wallets beside murky-tree."""
     done = measured(HERE, "ours", count, True)
-    print(
-        f"{count:,} wallets: tree, proofs and all files ({done.said['bytes'] / 2**20:.0f} MB) in {done.seconds:.1f} s "
-        f"(limit {SECONDS}), peak {done.peak_mb} MB ({MEGABYTES:,})"
-    )
+    what = f"{count:,} wallets: tree, proofs and all files"
+    yield Result(what, done.seconds, "s", SECONDS)
+    yield Result(f"{what}: memory", done.peak_mb, "MB", MEGABYTES)
     small = count // 10
     mine, theirs = measured(HERE, "ours", small, False), measured(HERE, "peer", small)
     if mine.said["root"] != theirs.said["root"]:
         raise AssertionError(f"another root than murky-tree's: {mine.said['root']}, {theirs.said['root']}")
-    print(
-        f"{small:,} wallets: {mine.seconds:.1f} s, murky-tree {theirs.seconds:.1f} s "
-        f"({theirs.seconds / mine.seconds:.1f} times), peak {mine.peak_mb} MB and {theirs.peak_mb} MB"
-    )
+    yield Result(f"{small:,} wallets: tree and proofs", mine.seconds, "s", None, "murky-tree", theirs.seconds)
 
 
 if __name__ == "__main__":
-    main()
+    report(main)

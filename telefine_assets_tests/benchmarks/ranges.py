@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from telefine_assets.partitions import days_from
 from telefine_assets_tests.benchmarks.measuring import store_of
+from telefine_assets_tests.benchmarks.results import Result, report
 from telefine_assets_tests.traces.deployment import SETTINGS
 from telefine_assets_tests.traces.mlflow_store import copy_store
 
@@ -57,17 +59,16 @@ def deployment(template: Path) -> Path:
     return home
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> Iterator[Result]:
+    """Measure both."""
     template = Path(store_of(TRACES, len(DAYS)).removeprefix("sqlite:///")).parent
     whole = run(deployment(template), "--partition-range", f"{DAYS[0]}...{DAYS[-1]}")
     home = deployment(template)
     single = [run(home, "--partition", DAYS[number]) for number in TIMED]
     daily = sum(single) / len(single) * len(DAYS)
-    print(f"{len(DAYS)} days of {TRACES // len(DAYS):,} traces in one run: {whole:.1f} s")
-    print(f"a run for each day: {daily:.0f} s ({', '.join(f'{each:.1f}' for each in single)} s timed)")
-    print(f"the range takes {whole / daily:.2f} of that (limit 0.20)")
+    what = f"{len(DAYS)} days of {TRACES // len(DAYS):,} traces in one run"
+    yield Result(what, whole, "s", 0.2 * daily, "a run for each day", daily)
 
 
 if __name__ == "__main__":
-    main()
+    report(main)

@@ -10,10 +10,12 @@ the same traces into the same kind of store.
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from telefine_assets_tests.benchmarks.measuring import measured
+from telefine_assets_tests.benchmarks.results import Result, report
 
 HERE = "telefine_assets_tests.benchmarks.spool"
 TRACES, DRAINED, LOGGED, PER_SECOND = 6_000, 300, 40, 500
@@ -111,23 +113,24 @@ def log_by_mlflow(count: int, uri: str) -> float:
         return time.perf_counter() - start
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> Iterator[Result]:
+    """Measure taking in, and draining beside MLflow's own API."""
     from telefine_assets_tests.traces.mlflow_store import copy_store, empty_store
 
     folder = Path(tempfile.mkdtemp(prefix="telefine-spool-"))
     try:
         for size in (100, 1_000):
-            taken = measured(HERE, "accept", str(folder / f"of-{size}"), TRACES, size)
-            print(f"taken in, batches of {size:,}: {TRACES / taken.said:,.0f} traces a second (limit {PER_SECOND})")
+            rate = TRACES / measured(HERE, "accept", str(folder / f"of-{size}"), TRACES, size).said
+            yield Result(f"taken in, batches of {size:,}", rate, "traces/s", PER_SECOND, more_is_better=True)
         empty_store(folder / "empty")
         uri = copy_store(folder / "empty", folder / "drained")
         written = DRAINED / measured(HERE, "drain", str(folder / "of-1000"), DRAINED, uri).said
         peer = LOGGED / measured(HERE, "log_by_mlflow", LOGGED, copy_store(folder / "empty", folder / "logged")).said
-        print(f"written to MLflow: {written:.0f} a second; MLflow's own API: {peer:.0f} ({written / peer:.1f} times)")
+        beside = ("MLflow's own API", peer)
+        yield Result("written to MLflow from the spool", written, "traces/s", None, *beside, more_is_better=True)
     finally:
         shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
-    main()
+    report(main)

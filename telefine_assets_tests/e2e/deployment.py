@@ -43,7 +43,7 @@ programs:
             candidates: 2}}
     deltaone: {{min_items: 60}}
     attribution: {{method: shapley, shapley: {{coalitions: 64}}}}
-    payout: {{pool: "1000000000000000000001"}}
+    payout: {{pool: "1000000000000000000001", token_symbol: TOKEN}}
 """
 
 

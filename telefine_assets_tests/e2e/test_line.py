@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -327,24 +326,6 @@ def test_payouts_are_shown_exactly(deployment: Deployment) -> None:
     assert "1000000000000000000001" in shown.stdout
 
 
-def test_with_run_per_dagster_run_one_mlflow_run_spans_the_dagster_run_and_fails_with_it(
-    tmp_path: Path, lm: KnnLm
-) -> None:
-    made = make_deployment(tmp_path / "shared", lm.api_base, run_per="dagster_run")
-    assert made.run(sys.executable, "-m", "telefine_assets_tests.e2e.production").returncode == 0
-    fine = made.materialise(DAYS[0])
-    assert fine.returncode == 0, fine.stdout[-3000:]
-    failing = made.materialise(LAST, 'key:"tickets/compiled_programs"+')
-    assert failing.returncode != 0
-    with sqlite3.connect(made.home / ".telefine" / "mlflow.db") as mlflow:
-        runs = mlflow.execute(
-            "select r.status, t.value from runs r join tags t on t.run_uuid = r.run_uuid and t.key = 'dagster_run_id'"
-            " order by r.start_time"
-        ).fetchall()
-    assert [status for status, _ in runs] == ["FINISHED", "FAILED"]
-    assert len({run for _, run in runs}) == 2
-
-
 def test_every_telefine_and_dagster_command_in_the_documents_runs(deployment: Deployment, tmp_path: Path) -> None:
     from telefine_assets_tests.test_docs import commands
 
@@ -364,36 +345,3 @@ def test_every_telefine_and_dagster_command_in_the_documents_runs(deployment: De
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}"
         ran += 1
     assert ran >= 6
-
-
-def test_dagster_dev_serves_the_graph_on_loopback(deployment: Deployment) -> None:
-    import json as json_module
-    import socket
-    import urllib.error
-    import urllib.request
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = deployment.start(
-        "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)
-    )
-    query = json_module.dumps({"query": "{assetNodes {assetKey {path}}}"}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"})
-    nodes: list[dict[str, dict[str, list[str]]]] = []
-    deadline = time.monotonic() + 90
-    try:
-        while len(nodes) < 8 and time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(request, timeout=10) as response:
-                    nodes = json_module.load(response)["data"]["assetNodes"]
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.5)
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.communicate()
-    assert {tuple(node["assetKey"]["path"]) for node in nodes} >= {("tickets", "traces"), ("tickets", "champions")}

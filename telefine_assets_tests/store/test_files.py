@@ -124,6 +124,30 @@ def test_what_a_killed_writer_left_behind_is_not_listed(local, tmp_path):
     assert local.names("t") == ["2026-11-02.parquet"]
 
 
+def test_only_what_nobody_writes_any_more_is_swept_and_never_a_file_that_is_being_written(local, tmp_path):
+    now, old = datetime.now(UTC), (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    dead, young, foreign = (tmp_path / f"evidence/ab/{name}" for name in ("a", "b", "c.part"))
+    dead, young = (path.with_name(f"{path.name}.{uuid4().hex}.part") for path in (dead, young))
+    with local.writing("evidence/ab/slow") as slow:
+        slow.stream.write(b"ha")
+        slow.stream.flush()
+        for path in (dead, young, foreign):
+            path.write_bytes(b"half")
+        for path in (dead, foreign, slow.path):
+            os.utime(path, (old, old))
+        name = dead.relative_to(tmp_path).as_posix()
+        assert local.abandoned(now) == {name: 4}
+        assert (local.sweep(now), local.abandoned(now)) == ([name], {})
+    assert local.read("evidence/ab/slow") == b"ha"
+    assert (dead.exists(), young.exists(), foreign.exists()) == (False, True, True)
+
+
+def test_an_object_store_has_nothing_half_written():
+    files = Files(f"memory://{uuid4().hex}")
+    files.write(f"a.{uuid4().hex}.part", b"x")
+    assert files.sweep(datetime.now(UTC) + timedelta(days=9)) == []
+
+
 def test_the_bytes_are_on_the_disk_before_the_file_has_its_name(local, tmp_path, monkeypatch):
     seen = []
     real = os.fsync

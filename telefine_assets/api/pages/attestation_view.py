@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from telefine_assets.api.pages.certified import Certified
-from telefine_assets.api.pages.program_view import STANDINGS
 from telefine_assets.api.pages.words import probability
+from telefine_assets.attestation.standing import Issued
+from telefine_assets.attestation.standing_shown import STANDINGS
 from telefine_assets.pages.numbers import percent
 from telefine_assets.settings import SignerSettings
 
@@ -63,7 +63,6 @@ class View:
         key: what the log says of the signer's key.
         cosigners: others whose signatures the log has, with the number that is required.
         required: how many must sign.
-        revocation: where in the log it was revoked, and why; None where it was not.
         shares: who has which part, the greatest first.
         more: how many wallets are not listed.
         evidence: the files.
@@ -77,13 +76,12 @@ class View:
     key: str
     cosigners: tuple[str, ...]
     required: int
-    revocation: tuple[int, str] | None
     shares: tuple[Share, ...]
     more: int
     evidence: tuple[Evidence, ...]
 
 
-def shown(found: Certified, state: LogState, signer: SignerSettings, public_evidence: bool) -> View:
+def shown(found: Issued, state: LogState, signer: SignerSettings, public_evidence: bool) -> View:
     """The view of an attestation in the log's present state."""
     claim, decision = found.claim, found.claim.decision
     cosigners = {each.signer for uid, each in state.cosigned if uid == found.uid} - {found.signer}
@@ -98,7 +96,6 @@ def shown(found: Certified, state: LogState, signer: SignerSettings, public_evid
         key=key_in_words(state.keys.get(found.signer), found.log_index),
         cosigners=tuple(sorted(cosigners)),
         required=signer.required,
-        revocation=_revocation(found.uid, state),
         shares=(*(Share(who, True, ppm) for who, ppm in wallets[:MOST_WALLETS]), *held),
         more=max(0, len(wallets) - MOST_WALLETS),
         evidence=tuple(
@@ -123,8 +120,3 @@ def key_in_words(key: Key | None, position: int) -> str:
     if position < key.untrusted_from:
         return f"{admitted}. It was retired at position {key.retired_at}; this attestation came before, and stands."
     return f"{admitted}, but trusts nothing of it from position {key.untrusted_from} on: this signature does not count."
-
-
-def _revocation(uid: str, state: LogState) -> tuple[int, str] | None:
-    position = state.revoked.get(uid)
-    return None if position is None else (position, state.lines[position].reason)

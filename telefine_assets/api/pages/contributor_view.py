@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.api.pages.certified import Certified
-from telefine_assets.api.pages.program_view import STANDINGS
 from telefine_assets.api.pages.words import Amount, amount
+from telefine_assets.attestation.standing import Issued
+from telefine_assets.attestation.standing_shown import STANDINGS
 from telefine_assets.payouts.token import token_named
 
 MOST = 30
@@ -51,7 +51,7 @@ class Earned:
 def earned(
     program: str,
     wallet: str,
-    claims: Sequence[Certified],
+    claims: Sequence[Issued],
     payments: Sequence[Mapping[str, str]],
     claim: Mapping[str, Any] | None,
     symbols: Mapping[str, str],
@@ -62,18 +62,23 @@ def earned(
     Args:
         program: the program.
         wallet: EIP-55.
-        claims: the program's attestations.
+        claims: the program's attestations, oldest first.
         payments: what was granted to the wallet (``api.contributors.Payment``).
         claim: its claim (``api.contributors.ClaimProof``), or None.
         symbols: of known token contracts.
         contract: the one to claim from, where the settings name one.
     """
-    paid = {each["attestation"]: amount(int(each["amount"]), token_named(each["token"]), symbols) for each in payments}
-    parts = [
-        Part(each.claim.partition, each.uid, ppm, STANDINGS[each.outcome], paid.get(each.uid))
-        for each in reversed(claims)
+    paid = {each["day"]: amount(int(each["amount"]), token_named(each["token"]), symbols) for each in payments}
+    # Of a day that was issued again, the newest attestation that names the wallet; the day is paid once.
+    weighed = {
+        each.claim.partition: (each, ppm)
+        for each in claims
         for who, ppm in each.claim.weights.contributors
         if who == wallet
+    }
+    parts = [
+        Part(day, each.uid, ppm, STANDINGS[each.outcome], paid.get(day))
+        for day, (each, ppm) in reversed(weighed.items())
     ]
     if not parts and not payments:
         return None

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.api.pages.certified import Certified
 from telefine_assets.api.pages.story import Gain, Picture, drawn
 from telefine_assets.api.pages.words import moment, short_day
-from telefine_assets.attestation.attesting import AWAITING, REVOKED
+from telefine_assets.attestation.attesting import REVOKED
 from telefine_assets.attestation.claim import DELTA_ONE_PPM
+from telefine_assets.attestation.standing import DayStanding, Issued
+from telefine_assets.attestation.standing_shown import STANDINGS, sentence_of
 from telefine_assets.control.records import RunState
 from telefine_assets.ledger.records import ATTESTED, BY_HAND, Champion
 
 MOST = 40
-STANDINGS = {"attested": "in force", AWAITING: "awaits signatures", REVOKED: "revoked"}
 _BY = {ATTESTED: "Promoted by its attestation, without a hand", BY_HAND: "Chosen by hand"}
 
 
@@ -27,7 +27,7 @@ class Listed:
     description: str
     version: str | None
     since: str | None
-    last: Certified | None
+    last: Issued | None
     count: int
 
 
@@ -38,7 +38,7 @@ class Serving:
     version: str
     since: str
     how: str
-    attestation: Certified | None
+    attestation: Issued | None
     uid: str | None
     by: str | None
     reason: str | None
@@ -47,7 +47,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Row:
-    """An attestation in the table."""
+    """An attestation in the table; ``again`` says that it was issued again, for a day whose look had found more."""
 
     uid: str
     day: str
@@ -56,6 +56,7 @@ class Row:
     n: int
     standing: str
     serving: bool
+    again: bool
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,16 @@ class Run:
     events: str | None
 
 
-def listed(name: str, description: str, champion: Champion | None, claims: Sequence[Certified]) -> Listed:
+def listed(name: str, description: str, champion: Champion | None, claims: Sequence[Issued]) -> Listed:
     """A program in the list."""
     good = [each for each in claims if each.in_force]
     version, since = (champion.version, champion.day) if champion else (None, None)
     return Listed(name, description, version, since, good[-1] if good else None, len(good))
 
 
-def serving(champion: Champion, claims: Sequence[Certified], by: str | None) -> Serving:
+def serving(champion: Champion, claims: Sequence[Issued], by: str | None) -> Serving:
     """What serves; ``by`` is who chose it by hand, for those who may know."""
-    resting = next((each for each in claims if each.uid == champion.attestation), None)
+    resting = next((each for each in claims if _serves(each, champion)), None)
     return Serving(
         champion.version,
         champion.day,
@@ -93,7 +94,7 @@ def serving(champion: Champion, claims: Sequence[Certified], by: str | None) -> 
     )
 
 
-def rows(claims: Sequence[Certified], champion: Champion | None) -> list[Row]:
+def rows(claims: Sequence[Issued], champion: Champion | None) -> list[Row]:
     """The newest attestations, the newest first."""
     return [
         Row(
@@ -104,13 +105,14 @@ def rows(claims: Sequence[Certified], champion: Champion | None) -> list[Row]:
             each.claim.decision.n,
             STANDINGS[each.outcome],
             _serves(each, champion),
+            bool(each.claim.replaces),
         )
         for each in list(claims)[: -MOST - 1 : -1]
     ]
 
 
 def story(
-    claims: Sequence[Certified], champion: Champion | None, failed_looks: Sequence[tuple[str, int]]
+    claims: Sequence[Issued], champion: Champion | None, failed_looks: Sequence[tuple[str, int]]
 ) -> Picture | None:
     """The picture; None where nothing was certified yet."""
     gains = [
@@ -135,16 +137,20 @@ def run(state: RunState) -> Run:
     )
 
 
-def report(day: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """A report in the list."""
-    return {"day": day, "reached": record["reached"], "sentence": record["sentence"]}
+def report(day: str, record: Mapping[str, Any], standing: DayStanding) -> dict[str, Any]:
+    """A report in the list; ``amended`` is what became of what it found, once something of it was revoked."""
+    amended = standing.code.replace("_", " ") if standing.amended else None
+    sentence = sentence_of(standing) or record["sentence"]
+    return {"day": day, "reached": record["reached"], "sentence": sentence, "amended": amended}
 
 
-def _serves(each: Certified, champion: Champion | None) -> bool:
-    return champion is not None and each.uid == champion.attestation
+def _serves(each: Issued, champion: Champion | None) -> bool:
+    """Whether what serves rests on it; what one promoted that was revoked rests on the one that replaces it."""
+    rests = champion is not None and champion.attestation in (each.uid, *each.claim.replaces)
+    return rests and each.replaced_by is None
 
 
-def _kind(each: Certified, champion: Champion | None) -> str:
+def _kind(each: Issued, champion: Champion | None) -> str:
     if each.in_force:
         return "serving" if _serves(each, champion) else "before"
     return "revoked" if each.outcome == REVOKED else "awaiting"

@@ -9,14 +9,16 @@ from starlette.responses import Response
 
 from telefine_assets.api.deployment import Deployment
 from telefine_assets.api.pages import program_view
-from telefine_assets.api.pages.certified import Certified, certified
+from telefine_assets.api.pages.certified import certified
 from telefine_assets.api.pages.payouts_read import payouts
-from telefine_assets.api.pages.rendering import HEADERS, page
+from telefine_assets.api.pages.rendering import SIGNED_IN, page
 from telefine_assets.api.parameters import Here
 from telefine_assets.api.problems import not_found
 from telefine_assets.api.reports import STAGE as REPORTS
 from telefine_assets.api.reports import page_of_day
 from telefine_assets.api.security import Caller, anyone, requires
+from telefine_assets.api.standings import standing
+from telefine_assets.attestation.standing import Issued
 from telefine_assets.control.errors import ControlError
 from telefine_assets.control.records import RunState
 from telefine_assets.ledger.api_keys import Scope
@@ -27,8 +29,6 @@ router = APIRouter(include_in_schema=False)
 Visitor = Annotated[Caller, anyone(session=True)]
 Reader = Annotated[Caller, requires("read", session=True)]
 _RUNS, _REPORTS = 8, 8
-# Whoever signs out leaves nothing behind.
-_SIGNED_IN = {name: HEADERS[name] for name in ("Vary", "Cross-Origin-Opener-Policy")} | {"Cache-Control": "no-store"}
 
 
 async def _known(here: Here, program: str) -> str:
@@ -76,11 +76,11 @@ def show_report(request: Request, caller: Reader, here: Here, program: Program, 
     """Show a day's report to those who signed in."""
     if day not in here.records.days(program, REPORTS):
         raise not_found(f"there is no report of this day; see the reports of {program} on its page")
-    return page_of_day(request, here, program, day, _SIGNED_IN)
+    return page_of_day(request, here, program, day, SIGNED_IN)
 
 
 def _champion(
-    here: Deployment, serving: Champion | None, claims: list[Certified], whole: bool
+    here: Deployment, serving: Champion | None, claims: list[Issued], whole: bool
 ) -> program_view.Serving | None:
     if serving is None:
         return None
@@ -101,7 +101,10 @@ def _inside(here: Deployment, program: str) -> dict[str, Any]:
     return {
         "runs": [program_view.run(each) for each in runs],
         "trouble": trouble,
-        "reports": [program_view.report(day, record) for day, record in reports[: -_REPORTS - 1 : -1]],
+        "reports": [
+            program_view.report(day, record, standing(here, program, day))
+            for day, record in reports[: -_REPORTS - 1 : -1]
+        ],
         "failed_looks": [
             (day, record["public"]["k"])
             for day, record in reports

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from telefine_assets.api.answers import PRIVATE, stored
 from telefine_assets.api.pages import static_files, words
 from telefine_assets.api.security import Caller
+from telefine_assets.attestation.standing_shown import STANDINGS, sentence_of
 from telefine_assets.pages.page import named
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Vary": "Authorization, Cookie",
 }
+
+# Whoever signs out leaves nothing behind.
+SIGNED_IN = {name: HEADERS[name] for name in ("Vary", "Cross-Origin-Opener-Policy")} | {"Cache-Control": "no-store"}
 
 
 def render(template: str, deployment: str, visitor: str | None, /, **values: Any) -> bytes:
@@ -59,4 +63,6 @@ def _templates() -> Environment:
     templates.filters["tied"] = lambda text: text.replace(" %", "\u00a0%").replace(" pp", "\u00a0pp")
     for each in (words.long_day, words.short_day, words.moment, words.gain, words.at_least, words.share, words.size):
         templates.filters[each.__name__] = each
+    templates.filters["sentence_of"] = sentence_of
+    templates.filters["in_words"] = STANDINGS.__getitem__
     return templates

@@ -6,12 +6,12 @@ import calendar
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_FLOOR
 from fractions import Fraction
 
 from telefine_assets.attribution.addresses import is_checksummed
 from telefine_assets.ledger.records import Token
-from telefine_assets.pages.numbers import points
+from telefine_assets.pages.numbers import at_least as at_least
+from telefine_assets.pages.numbers import gain as gain
 
 _MONTHS = tuple(calendar.month_name)
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -32,16 +32,6 @@ def short_day(day: str) -> str:
 def moment(ms: int) -> str:
     """Unix milliseconds as ``2026-11-02 14:05 UTC``."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def gain(ppm: int) -> str:
-    """A gain in percentage points with its sign, rounded toward zero."""
-    return f"{points(ppm, sign=True)} pp"
-
-
-def at_least(ppm: int) -> str:
-    """A lower bound in percentage points with its sign, rounded down: it is never told better than it is."""
-    return f"{points(ppm, ROUND_FLOOR, sign=True)} pp"
 
 
 def probability(p: str) -> str:

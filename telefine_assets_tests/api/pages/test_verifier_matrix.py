@@ -13,7 +13,7 @@ from telefine_assets.attestation.cosigning import cosign
 from telefine_assets.attestation.eas import Envelope
 from telefine_assets.attestation.log import MerkleLog, leaf_hash
 from telefine_assets.attestation.log_receipt import make_receipt, sign_head
-from telefine_assets.attestation.log_records import Revocation, sign_record
+from telefine_assets.attestation.log_records import Erasure, Revocation, sign_record
 from telefine_assets.attestation.policy import Pin, SignerPolicy, TrustedSigner
 from telefine_assets.attestation.policy_file import parse_policy, policy_bytes
 from telefine_assets.attestation.replay import replay
@@ -35,6 +35,7 @@ from telefine_assets_tests.attestation.logs import (
 )
 from telefine_assets_tests.attestation.matrix import BOTH, PARTS, WORLD
 from telefine_assets_tests.attestation.tampering import tampered
+from telefine_assets_tests.attestation.test_reissued import begun_again, python_says
 from telefine_assets_tests.attestation.test_tampering import twin
 
 pytestmark = needs_chromium
@@ -228,7 +229,8 @@ REPLAYED = """async (logs) => {
     const state = replay(leaves, head.origin);
     const stretches = state.trusted().map(({ address, first, last }) => [address, Number(first), last && Number(last)]);
     const revoked = [...state.revoked].map(([uid, { position }]) => [uid, Number(position)]);
-    return [state.genesis, state.good, stretches, revoked, [...state.cosigned.values()].map(Number)];
+    const words = [...state.erased].map(([file, said]) => [file, said.map(({ position }) => Number(position))]);
+    return [state.genesis, state.good, stretches, revoked, [...state.cosigned.values()].map(Number), words];
   });
 }"""
 
@@ -236,7 +238,7 @@ REPLAYED = """async (logs) => {
 def write_anything(world, drawn):
     """One more leaf of a kind and by a signer that chance takes."""
     signer, subject = drawn.choices([ATTESTER, SECOND, THIRD, OTHER], k=2)
-    kind = drawn.randrange(8)
+    kind = drawn.randrange(10)
     if kind == 0:
         world.bundles.append(world.attest(signer))
     elif kind == 1:
@@ -250,6 +252,8 @@ def write_anything(world, drawn):
         world.leaves.append(stolen.leaf())
     elif kind == 5:
         world.say(retire(subject, drawn.randrange(len(world.leaves) + 2)), signer)
+    elif kind > 7:
+        world.say(Erasure("0x" + drawn.choice("12") * 64, "asked by mail"), signer)
     else:
         world.say(admit(subject) if kind == 6 else retire(subject), signer)
 
@@ -271,6 +275,7 @@ def eventful():
     world.say(retire(SECOND), ATTESTER)
     world.say(admit(SECOND), ATTESTER)
     yield list(world.leaves)
+    world.say(Erasure("0x" + "1" * 64, "by a key that is retired"), SECOND)
     for untrusted_from in (5, 6, None, 3):
         world.say(retire(SECOND, untrusted_from), ATTESTER)
         yield list(world.leaves)
@@ -278,7 +283,12 @@ def eventful():
     world.revoke(bundle)
     world.revoke(bundle)
     world.say(admit(THIRD), ATTESTER)
+    for _ in range(2):
+        world.say(Erasure("0x" + "1" * 64, "asked by mail"), ATTESTER)
+    yield list(world.leaves)
     world.say(retire(ATTESTER, 0), THIRD)
+    yield list(world.leaves)
+    world.say(Erasure("0x" + "1" * 64, "asked by mail"), THIRD)
     yield world.leaves
 
 
@@ -299,5 +309,40 @@ def test_logs_with_every_turn_of_events_and_logs_that_chance_wrote_add_up_to_the
 def python_replays(text):
     state = replay(Snapshot.from_bytes(text.encode()).leaves, ORIGIN)
     stretches = [[each.address, each.first_index, each.last_index] for each in state.trusted()]
+    words = [[file, [line.position for line in said]] for file, said in state.erased.items()]
     return [state.genesis, list(state.good), stretches, [list(each) for each in state.revoked.items()],
-            list(state.cosigned.values())]  # fmt: skip
+            list(state.cosigned.values()), words]  # fmt: skip
+
+
+@pytest.mark.parametrize("revoke_first", [True, False])
+def test_what_was_issued_again_passes_only_if_the_revocation_came_first(page, revoke_first):
+    world, bundle = begun_again(revoke_first)
+    parts = json.loads(bundle.to_bytes()) | {"log": world.snapshot().to_json()}
+    ((_, code, _),) = judged(page, [Case.of(parts, POLICY)])
+    assert code == python_says(world, bundle) == (None if revoke_first else "replaced_not_revoked")
+
+
+def test_evidence_that_was_erased_is_told_by_the_same_words_in_the_log(page):
+    """Said before the attestation, by a stranger, by a key that leaked, by no attester; and by a good one."""
+    world = World.begun()
+    facts, decision, program = digests = [each.sha256 for each in CLAIM.evidence]
+    for key in (SECOND, THIRD):
+        world.say(admit(key), ATTESTER)
+    world.say(Erasure(f"0x{facts}", "too early"), ATTESTER)
+    bundle = json.loads(world.cosign(world.attest(), SECOND).to_bytes())
+    for digest, signer in ((decision, STRANGER), (decision, THIRD), (program, ATTESTER)):
+        world.say(Erasure(f"0x{digest}", "asked by mail"), signer)
+    logs = [world.snapshot().to_json()]
+    world.say(retire(THIRD, untrusted_from=7), ATTESTER)
+    logs.append(world.snapshot().to_json())
+    world.say(Erasure(f"0x{decision}", "asked again"), ATTESTER)
+    logs.append(world.snapshot().to_json())
+    gone = [(), *((each,) for each in digests)]
+    cases = [Case(bundle, log, policy, gone=each) for log in logs for policy in (POLICY, BOTH) for each in gone]
+    cases.append(replace(cases[-1], gone=(decision, program)))
+    wanted = [case.python() for case in cases]
+    found = [code for _, code, _ in judged(page, cases)]
+    assert found == [None if code in FROM_EVIDENCE else code for code in wanted]
+    assert {None, "evidence_erased", "evidence_missing"} == set(wanted)
+    ((verdict, code, _),) = judged(page, [replace(cases[-1], policy=None)])
+    assert (verdict, code) == ("invalid", "evidence_erased")

@@ -87,7 +87,7 @@ def listening(app):
     """The app behind a real server; yields its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", http="h11", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, http="h11", lifespan="off"))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

@@ -37,9 +37,9 @@ _JUDGE = """async ([cases, logs]) => {
   const { policyOf, readPolicy } = await import("/static/verify/policy.js");
   const { utf8 } = await import("/static/verify/bytes.js");
   const policyFrom = (said) => (said === null ? null : Array.isArray(said) ? policyOf(said) : readPolicy(utf8(said)));
-  return cases.map(({ bundle, log, policy, at }) => {
+  return cases.map(({ bundle, log, policy, at, files }) => {
     const shown = log === null ? null : utf8(logs[log]);
-    const given = { bundle: utf8(bundle), log: shown, files: [], uid: null, at: BigInt(at) };
+    const given = { bundle: utf8(bundle), log: shown, files, uid: null, at: BigInt(at) };
     const { verdict, code, checks } = verifyGiven(given, policyFrom(policy));
     return [verdict, code, Object.fromEntries(checks.map(({ name, state }) => [name, state]))];
   });
@@ -93,12 +93,25 @@ class Case:
     """What a reader is handed, and whom he trusts: a policy, addresses, or nobody said.
 
     ``bundle`` and ``log`` are JSON; a tampered part is written as it is, not canonically.
+    Python has all evidence but what is ``gone``; the browser has none if that is None, else the same.
     """
 
     bundle: Any
     log: Any = None
     policy: SignerPolicy | list[str] | None = None
     at: int = NOW
+    gone: tuple[str, ...] | None = None
+
+    @property
+    def evidence(self) -> dict[str, bytes]:
+        """What is left of it, by sha256."""
+        return {digest: content for digest, content in EVIDENCE.items() if digest not in (self.gone or ())}
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The evidence that a browser is given."""
+        left = {} if self.gone is None else self.evidence
+        return [{"name": each, "sha256": each, "size": len(content)} for each, content in left.items()]
 
     @classmethod
     def of(cls, parts: dict[str, Any], policy: SignerPolicy | list[str] | None) -> Case:
@@ -116,7 +129,7 @@ class Case:
             if self.log is not None:
                 checked = checked_log(text(self.log), policy)
                 policy = checked.policy
-            verify_bundle(bundle, EVIDENCE, policy, at=self.at, log=checked, recheck_decision=recheck)
+            verify_bundle(bundle, self.evidence, policy, at=self.at, log=checked, recheck_decision=recheck)
         except VerificationFailed as failure:
             return str(failure.code)
         return None
@@ -139,7 +152,7 @@ def judged(page: Page, cases: Sequence[Case]) -> list[tuple[str, str | None, dic
     for case in cases:
         log = None if case.log is None else logs.setdefault(text(case.log), len(logs))
         policy = policy_bytes(case.policy).decode() if isinstance(case.policy, SignerPolicy) else case.policy
-        sent.append({"bundle": text(case.bundle), "log": log, "policy": policy, "at": case.at})
+        sent.append({"bundle": text(case.bundle), "log": log, "policy": policy, "at": case.at, "files": case.files})
     return [tuple(each) for each in page.evaluate(_JUDGE, [sent, list(logs)])]
 
 

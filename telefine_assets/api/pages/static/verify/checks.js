@@ -235,12 +235,13 @@ export function checkHead(it) {
 }
 
 /** The attestation is in the log, under that head; its signer and the head's were good there. */
-export function checkInclusion({ envelope, receipt: { index, head, ...rest }, headKey, policy, log }) {
+export function checkInclusion({ envelope, claim, receipt: { index, head, ...rest }, headKey, policy, log }) {
   if (log !== null) requireBeginning(log.tree, head, "the receipt's head");
   if (!proves({ index, head, ...rest }, attestationLeaf(envelope))) {
     throw new Refused("log_proof_invalid", `leaf ${index} of ${head.size} under ${head.root} is not this attestation`);
   }
   if (policy !== null) requireGoodThere(policy, envelope.signer, index, headKey, head, log);
+  if (log !== null) requireRevokedBefore(claim.replaces, index, log);
   return `It is leaf ${index} of ${head.size}.`;
 }
 
@@ -255,6 +256,16 @@ function requireGoodThere(policy, signer, index, headKey, head, log) {
   // Who holds a retired key could sign a head of its own time at any time.
   if (log === null && stretches.every(({ last }) => last !== null)) {
     throw new Refused("log_head_untrusted", `${headKey}, who signed the head, was retired since; give log.json`);
+  }
+}
+
+/** Of a program and a day, one attestation is in force at most. */
+function requireRevokedBefore(replaced, index, { state }) {
+  for (const uid of replaced) {
+    const said = state.revoked.get(uid);
+    if (said === undefined || BigInt(said.position) >= index) {
+      throw new Refused("replaced_not_revoked", `${uid} was not revoked in the log before this attestation came`);
+    }
   }
 }
 
@@ -295,9 +306,8 @@ export function checkThreshold(it) {
   throw new NotChecked(`${counting.length} signed: ${names}; you have not said how many must.`);
 }
 
-/** The evidence files that were given are those that the statement names. */
-export function checkEvidence({ claim, given: { files } }) {
-  if (files.length === 0) throw new NotChecked("None of its files was given.");
+/** The evidence files that were given are those that the statement names, and the log erases none of the others. */
+export function checkEvidence({ claim, given: { files }, receipt, policy, log }) {
   const known = new Set(files.map(({ sha256 }) => sha256));
   for (const { name, sha256 } of files) {
     const wanted = claim.evidence.find((file) => name === file.sha256 || name === file.name);
@@ -306,14 +316,30 @@ export function checkEvidence({ claim, given: { files } }) {
       throw new Refused("evidence_digest_mismatch", differs);
     }
   }
-  const missing = claim.evidence.filter((file) => !known.has(file.sha256)).map(({ name }) => name);
-  const matched = claim.evidence.length - missing.length;
-  if (missing.length > 0) throw new NotChecked(`${matched} files match; not given: ${missing.join(", ")}.`);
-  for (const file of claim.evidence) {
+  for (const file of claim.evidence.filter(({ sha256 }) => known.has(sha256))) {
     const size = files.find(({ sha256 }) => sha256 === file.sha256).size;
     expect("evidence_digest_mismatch", `${file.name}: size in bytes`, file.size, BigInt(size));
   }
+  const missing = claim.evidence.filter((file) => !known.has(file.sha256));
+  if (log !== null) requireNotErased(missing, receipt.index, policy, log.state);
+  if (files.length === 0) throw new NotChecked("None of its files was given.");
+  const matched = claim.evidence.length - missing.length;
+  const names = missing.map(({ name }) => name).join(", ");
+  if (missing.length > 0) throw new NotChecked(`${matched} files match; not given: ${names}.`);
   return `All ${matched} files are the ones that were signed for.`;
+}
+
+/** No file is missing by a word in the log that counts there: nobody can decide again without it. */
+function requireNotErased(missing, index, policy, state) {
+  const judge = policy ?? { attesters: new Set(), signers: state.trusted() };
+  for (const { name, sha256 } of missing) {
+    const words = state.erased.get(sha256) ?? [];
+    const said = words.find(({ position, signer }) => position > index && counts(judge, signer, position));
+    if (said === undefined) continue;
+    const word = `${name}: erased by the word of ${said.signer} at position ${said.position} of the log`;
+    const cure = "give the file if you have it, or accept that word with telefine attest verify --accept-erased";
+    throw new Refused("evidence_erased", `${word}; ${cure}`);
+  }
 }
 
 /** The payout root is that of the wallets and their shares. */

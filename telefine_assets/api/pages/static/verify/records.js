@@ -119,6 +119,14 @@ export class Fields {
     return values;
   }
 
+  /** A list of texts that stands here only where it holds any. */
+  someTexts(name) {
+    if (!this.left.has(name)) return [];
+    const values = this.texts(name);
+    if (values.length === 0) throw new RecordError(this.path(name), "is empty; leave it out");
+    return values;
+  }
+
   child(name) {
     return new Fields(this.take(name), this.path(name));
   }

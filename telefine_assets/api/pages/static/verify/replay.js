@@ -1,4 +1,4 @@
-// What a log's leaves add up to: which keys are good from where to where, and what is revoked.
+// What a log's leaves add up to: which keys are good from where to where, what is revoked, and what was erased.
 // A record has an effect only if it stands where it says, a key that is good there signed it, and what it asks for is
 // possible there. Mirrors attestation/replay.py and attestation/log_records.py.
 
@@ -30,9 +30,11 @@ const KEY_FIELDS = [
   ["untrustedFrom", "uint64"],
 ];
 const REVOCATION_FIELDS = [...PLACE_FIELDS, ["uid", "bytes32"], ["reason", "string"]];
+const ERASURE_FIELDS = [...PLACE_FIELDS, ["file", "bytes32"], ["reason", "string"]];
 const RECORD_KINDS = new Map([
   ["telefine.key/v1", { name: "KeyRecord", fields: KEY_FIELDS, read: readKeyRecord }],
   ["telefine.revocation/v1", { name: "Revocation", fields: REVOCATION_FIELDS, read: readRevocation }],
+  ["telefine.erasure/v1", { name: "Erasure", fields: ERASURE_FIELDS, read: readErasure }],
 ]);
 
 function readReason(record) {
@@ -61,7 +63,11 @@ function readRevocation(record) {
   return { uid: record.bytes32("uid"), reason: readReason(record) };
 }
 
-/** A leaf that says something of keys or revokes, read strictly; who signed it is not yet checked. */
+function readErasure(record) {
+  return { file: record.bytes32("file"), reason: readReason(record) };
+}
+
+/** A leaf that says something of keys, revokes or erases, read strictly; who signed it is not yet checked. */
 function readRecord(leaf, value) {
   const fields = new Fields(value, "leaf");
   const kind = RECORD_KINDS.get(fields.text("kind"));
@@ -98,6 +104,7 @@ class LogWalk {
     this.tree = new Tree();
     this.keys = new Map(); // address: {address, admittedAt, retiredAt, untrustedFrom}, in order of admission
     this.revoked = new Map(); // uid: {position, reason}
+    this.erased = new Map(); // sha256: [{position, signer, reason}], whatever became of the signers' keys
     this.cosigned = new Map(); // cosignatureKey: the first position at which its key was good
     this.attested = new Set();
     this.patience = PATIENCE;
@@ -164,6 +171,7 @@ class LogWalk {
     if (!isHere || !this.isPossible(record)) return;
     if (!isSigned(record)) this.patience -= 1;
     else if (said.uid !== undefined) this.revoked.set(said.uid, { position: this.position, reason: said.reason });
+    else if (said.file !== undefined) this.erase(record);
     else if (said.action === "admit") this.admit(said);
     else this.retire(said);
   }
@@ -176,6 +184,8 @@ class LogWalk {
     if (this.position === 0n) return said.action === "admit" && said.key === signer;
     if (!this.isGood(signer)) return false;
     if (said.uid !== undefined) return this.attested.has(said.uid) && !this.revoked.has(said.uid);
+    // Said again, it has an effect again: the key may have leaked that said it, or count for fewer verifiers.
+    if (said.file !== undefined) return true;
     // A key that was retired stays so: else an old admission, said again, would bring a stolen key back.
     if (said.action === "admit") return !this.keys.has(said.key);
     if (said.untrustedFrom > this.position) return false;
@@ -187,6 +197,12 @@ class LogWalk {
   isLeakFoundLate(said) {
     const key = this.keys.get(said.key);
     return key !== undefined && said.untrustedFrom !== this.position && said.untrustedFrom < key.untrustedFrom;
+  }
+
+  erase({ said, signer }) {
+    const file = said.file.slice(2);
+    if (!this.erased.has(file)) this.erased.set(file, []);
+    this.erased.get(file).push({ position: this.position, signer, reason: said.reason });
   }
 
   admit({ key }) {

@@ -60,7 +60,16 @@ function readPredicate(fields) {
     looksDigest: fields.digest("looksDigest"),
     payoutRoot: fields.text("payoutRoot", BYTES32, "0x and 64 lower-case digits"),
     evidence: fields.objects("evidence").map(readEvidence),
+    replaces: readReplaces(fields),
   };
+}
+
+/** The attestations that it was issued again for; none where there is no such field. */
+function readReplaces(fields) {
+  const uids = fields.someTexts("replaces");
+  if (!uids.every((uid) => BYTES32.test(uid))) throw new RecordError(fields.path("replaces"), "expected uids");
+  if (new Set(uids).size !== uids.length) throw new RecordError(fields.path("replaces"), "names one twice");
+  return uids;
 }
 
 function readNamed(fields) {
