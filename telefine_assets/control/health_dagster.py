@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from telefine_assets.control.driver import open_control
 from telefine_assets.control.health import Broken, Check, Skipped
-from telefine_assets.control.instance import ALIVE_SECONDS, dagster_home, heartbeats
+from telefine_assets.control.instance import dagster_home, heartbeats, late
 from telefine_assets.control.records import RunState, RunStatus
 from telefine_assets.control.webserver import webserver_at
 
@@ -59,12 +59,12 @@ def daemon(settings: Settings) -> str:
         beats = heartbeats(control.instance, time.time())
         waiting = [each.name for each in control.automation(None) if each.running]
         queued = [each for each in control.unfinished() if each.status is RunStatus.QUEUED]
-    late = sorted(name for name, age in beats.items() if age > ALIVE_SECONDS)
-    if beats and not late:
+    still = late(beats)
+    if beats and not still:
         return f"heard of {min(beats.values()):.0f} seconds ago"
     said = f"last heard of {min(beats.values()):.0f} seconds ago" if beats else "never ran here"
-    if beats and len(late) < len(beats):
-        raise Broken(f"parts of it stand still: {', '.join(late)}", f"stop it, and {_START}")
+    if len(still) < len(beats):
+        raise Broken(f"parts of it stand still: {', '.join(still)}", f"stop it, and {_START}")
     if waiting or queued:
         raise Broken(f"{said}; what waits for it: {', '.join(waiting) or f'{len(queued)} runs in the queue'}", _START)
     raise Skipped(f"{said}; nothing waits for it")

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from telefine_assets.settings import Settings
 
 ALIVE_SECONDS = 75
-"""A daemon writes a heartbeat every 30 seconds; with one younger than this it is taken to run."""
-QUEUE = "QUEUED_RUN_COORDINATOR"
+"""A daemon's thread writes a heartbeat every 30 seconds; with one younger than this it is taken to run."""
+SCHEDULER_ALIVE_SECONDS = ALIVE_SECONDS + 60
+"""The thread of the schedules sleeps to the end of each minute, and writes none meanwhile."""
+QUEUE, SCHEDULER = "QUEUED_RUN_COORDINATOR", "SCHEDULER"
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -40,6 +42,12 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 def heartbeats(instance: dg.DagsterInstance, now: float) -> dict[str, float]:
     """Seconds since each of the daemon's threads was last heard of; empty when it never ran here."""
     return {name: max(0.0, now - each.timestamp) for name, each in instance.get_daemon_heartbeats().items()}
+
+
+def late(beats: dict[str, float]) -> list[str]:
+    """The threads, of those in ``beats``, that were not heard of for longer than they sleep; sorted."""
+    patience = {SCHEDULER: SCHEDULER_ALIVE_SECONDS}
+    return sorted(name for name, age in beats.items() if age > patience.get(name, ALIVE_SECONDS))
 
 
 def queue_runs(instance: dg.DagsterInstance, now: float) -> bool:
