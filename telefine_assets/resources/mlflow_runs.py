@@ -6,6 +6,7 @@ one process do not see each other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,13 +43,15 @@ class RunLog:
 
         MLflow's parameters can never change, and one run stands for one partition.
         """
-        for key, value in values.items():
-            self.client.set_tag(self.run_id, f"telefine.{self.prefix}{key}", str(value))
+        _set_tags(self.client, self.run_id, {f"telefine.{self.prefix}{key}": each for key, each in values.items()})
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics."""
-        for key, value in values.items():
-            self.client.log_metric(self.run_id, f"{self.prefix}{key}", float(value))
+        from mlflow.entities import Metric
+
+        now = time.time_ns() // 1_000_000
+        logged = [Metric(f"{self.prefix}{key}", float(value), now, 0) for key, value in values.items()]
+        self.client.log_batch(self.run_id, metrics=logged)
 
     def file(self, name: str, content: bytes) -> None:
         """Log a file."""
@@ -140,7 +143,7 @@ class MlflowResource(QuietResource):
             client.update_run(run_id, status="RUNNING")
         else:
             run_id = client.create_run(experiment, tags=tags, run_name=f"{stage} {day}").info.run_id
-        client.set_tag(run_id, "dagster.run_id", dagster_run_id)
+        _set_tags(client, run_id, {"dagster.run_id": dagster_run_id})
         status = "FAILED"
         try:
             yield RunLog(client, run_id, self.run_url(experiment, run_id), self.owner)
@@ -164,6 +167,17 @@ class MlflowResource(QuietResource):
         from telefine_assets.programs.registry import Owner
 
         return Owner(self.deployment, self.artifacts, self.own_server)
+
+
+def _set_tags(client: MlflowClient, run_id: str, values: Mapping[str, object]) -> None:
+    """Set tags of a run that another process may have open, too.
+
+    Of two that give a run its first tag of a name with ``set_tag`` at once, MLflow
+    fails one; in batches it tries again.
+    """
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in values.items()])
 
 
 @lru_cache

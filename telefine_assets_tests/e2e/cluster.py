@@ -168,9 +168,10 @@ class Cluster:
             self.until(lambda: len(answers_of(celery_of(control.instance))) == len(workers))
             yield control
 
-    def logs(self) -> str:
-        """The end of what each machine printed."""
-        logs = {name: each.log.read_text() for name, each in self.machines.items() if each.log.exists()}
+    def logs(self, *names: str) -> str:
+        """The end of what these machines printed, or all."""
+        machines = {name: self.machines[name] for name in names or self.machines}
+        logs = {name: each.log.read_text() for name, each in machines.items() if each.log.exists()}
         return "\n".join(f"== {name}\n{text[-3000:]}" for name, text in logs.items())
 
     def until(self, holds: Callable[[], Any]) -> Any:

@@ -156,7 +156,7 @@ def test_a_run_whose_worker_is_killed_is_found_lost_and_made_again(story: Story)
 def test_two_machines_that_are_asked_to_pay_the_same_day_pay_once(
     made: Cluster, control: DagsterControl, story: Story
 ) -> None:
-    assert [process.returncode for process in story.payers] == [0, 0], made.logs()
+    assert [process.returncode for process in story.payers] == [0, 0], made.logs("left", "right")
     record = RecordStore(Files(control.settings.store.uri)).read("alpha", "contributor_payouts", LAST)
     assert record["outcome"] == "planned"
     with closing(Ledger(control.settings.ledger.url)) as ledger, ledger.reading() as connection:
