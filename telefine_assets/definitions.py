@@ -21,7 +21,8 @@ from telefine_assets.automation.sensors import sensors_for
 from telefine_assets.observing.observer import Observer
 from telefine_assets.partitions import daily
 from telefine_assets.resources import resources_for
-from telefine_assets.settings import Settings, load_settings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.schema import Settings
 
 
 def build_defs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from telefine_assets.settings import PartitionSettings
+from telefine_assets.settings.schema import PartitionSettings
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -43,7 +43,7 @@ def own_environment(monkeypatch):
 @pytest.fixture
 def load(tmp_path, own_environment):
     """Load the smallest settings with ``changes`` (``group/key`` -> value) made to the file."""
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     def load(changes=None, profile=None):
         values = smallest()

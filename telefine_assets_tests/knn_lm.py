@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from telefine_assets.settings import LmSettings
+from telefine_assets.settings.lm import LmSettings
 
 K = 3
 MODEL = "openai/nearest-demos"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telefine_assets.settings import SettingsError
+from telefine_assets.settings.file import SettingsError
 
 SECRET = "sk-7f3a-not-to-be-shown"
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from telefine_assets.attestation.failures import FailureCode
-from telefine_assets.settings import Settings, load_settings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets_tests.traces.mlflow_store import copy_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +68,7 @@ def test_the_guide_to_attestation_names_every_code():
 
 def test_the_guides_name_every_strategy_and_metric():
     from telefine_assets.programs.metrics.loading import BUILT_IN as METRICS
-    from telefine_assets.settings_compile import BUILT_IN
+    from telefine_assets.settings.compile import BUILT_IN
 
     for guide, names in (("compile", BUILT_IN), ("metrics", METRICS)):
         text = (ROOT / "docs" / f"{guide}.md").read_text()

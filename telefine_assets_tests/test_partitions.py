@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telefine_assets.partitions import bounds_ms, daily, window
-from telefine_assets.settings import PartitionSettings
+from telefine_assets.settings.schema import PartitionSettings
 
 DAYS = st.dates(date(1972, 1, 1), date(2200, 1, 1))
 

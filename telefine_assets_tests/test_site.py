@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets_tests.api.pages.verifying import chromium, needs_chromium
 from telefine_assets_tests.test_docs import ROOT
 

@@ -33,14 +33,14 @@ def _filled(path: Path, reference: str) -> str:
 
 
 def _settings() -> str:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
     return settings_reference.markdown(Settings.model_json_schema())
 
 
 def _api() -> str:
     from telefine_assets.api.app import make_app
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     with TemporaryDirectory() as folder:
         settings_file = Path(folder) / "telefine.yaml"

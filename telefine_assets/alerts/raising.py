@@ -11,7 +11,7 @@ from telefine_assets.alerts.channels import Answer, AppriseChannel, Channel, Web
 from telefine_assets.alerts.delivering import Patience
 from telefine_assets.alerts.found import alerts_on
 from telefine_assets.alerts.records import Alert, Raised
-from telefine_assets.settings_alerts import AlertsSettings, AnomalySettings, AnyChannel, WebhookSettings
+from telefine_assets.settings.alerts import AlertsSettings, AnomalySettings, AnyChannel, WebhookSettings
 
 
 class Book(Protocol):

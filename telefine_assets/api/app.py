@@ -37,7 +37,7 @@ from telefine_assets.api.sessions import Sessions
 from telefine_assets.api.settling import settle
 from telefine_assets.api.surface import Surface
 from telefine_assets.control.records import Control
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.signatures import Signer

@@ -23,7 +23,7 @@ from telefine_assets.ledger.erasures import EVIDENCE, Erasures
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.records import AuditEntry
 from telefine_assets.observing.observer import Observer
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 

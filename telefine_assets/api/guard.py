@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telefine_assets.api.problems import Problem, internal, logger, not_found
 from telefine_assets.api.seen import Seen
 from telefine_assets.api.surface import Surface
-from telefine_assets.settings_api import ApiSettings
+from telefine_assets.settings.api import ApiSettings
 
 Charge = Callable[[HTTPConnection, float], None]
 """Has the address that asks pay; raises a 429 where it cannot."""

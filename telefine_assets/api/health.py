@@ -19,7 +19,7 @@ from telefine_assets.control.surroundings import cure_of
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.api_keys import Scope
 from telefine_assets.ledger.spool import Spool
-from telefine_assets.settings_file import without_password
+from telefine_assets.settings.file import without_password
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

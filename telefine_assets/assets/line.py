@@ -11,7 +11,7 @@ import dagster as dg
 from telefine_assets.automation.conditions import ASKED_FOR, after_upstream
 from telefine_assets.observing.observer import Observer
 from telefine_assets.partitions import window
-from telefine_assets.settings import ProgramSettings
+from telefine_assets.settings.schema import ProgramSettings
 
 
 @dataclass(frozen=True)

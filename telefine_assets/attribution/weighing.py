@@ -13,7 +13,7 @@ from telefine_assets.attribution.trials import Trials
 from telefine_assets.attribution.usage import UNSIGNED, UsedDemo
 from telefine_assets.attribution.weights import WeightTable
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings_attribution import AttributionSettings
+from telefine_assets.settings.attribution import AttributionSettings
 from telefine_assets.traces.records import CleanedTrace
 
 

@@ -30,7 +30,7 @@ from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.news import News
 from telefine_assets.partitions import day_of
 from telefine_assets.resources.storage import StoreResource
-from telefine_assets.settings_alerts import AnomalySettings
+from telefine_assets.settings.alerts import AnomalySettings
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _RUNS, _TICKS = 200, 500

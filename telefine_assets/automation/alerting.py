@@ -31,7 +31,7 @@ from telefine_assets.ledger.alerts import Alerts
 from telefine_assets.observing.observer import Observer
 from telefine_assets.partitions import day_of
 from telefine_assets.resources.storage import LedgerResource, StoreResource
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 
 NAME = "telefine_alerts"
 _VERSION = 1

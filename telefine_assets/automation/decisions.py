@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from telefine_assets.canonical import canonical_json, digest_of
 from telefine_assets.partitions import bounds_ms, days_from
-from telefine_assets.settings_automation import TraceVolumeSettings
+from telefine_assets.settings.automation import TraceVolumeSettings
 
 CURSOR_VERSION = 1
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000

@@ -33,7 +33,7 @@ from telefine_assets.automation.tags import (
 )
 from telefine_assets.observing.observer import UNOBSERVED, Observer
 from telefine_assets.partitions import day_of, days_from
-from telefine_assets.settings_automation import AutomationSettings
+from telefine_assets.settings.automation import AutomationSettings
 
 _KEPT = ("telefine/", RANGE_START, RANGE_END, "dagster/priority")
 _DAY_SECONDS = 86_400

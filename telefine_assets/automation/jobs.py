@@ -9,7 +9,7 @@ import dagster as dg
 from telefine_assets.assets.improvement_reports import STAGE as REPORT
 from telefine_assets.assets.line import Line
 from telefine_assets.automation.tags import ASKED_BY, FIRST, PRIORITY, PROGRAM, RANGE_END, RANGE_START, WATERMARK
-from telefine_assets.settings_automation import AutomationSettings
+from telefine_assets.settings.automation import AutomationSettings
 
 LOADING = ("traces", "cleaned_traces")
 """Stages that can do a range of days in one run, and ask no language model."""

@@ -23,7 +23,7 @@ from telefine_assets.automation.celery_runs import abandoned, celery_of, launche
 from telefine_assets.automation.jobs import status_of
 from telefine_assets.automation.observed import observed_tick
 from telefine_assets.observing.observer import Observer
-from telefine_assets.settings_automation import AutomationSettings
+from telefine_assets.settings.automation import AutomationSettings
 
 GONE = "The run's process is gone, and nobody saw it end."
 _LAUNCHED_BY = ".dagster/grpc_info"

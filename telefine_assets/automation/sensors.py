@@ -14,8 +14,8 @@ from telefine_assets.automation.lost_runs import lost_runs_sensor
 from telefine_assets.automation.tags import ASKED_BY, PROGRAM
 from telefine_assets.automation.trace_volume import trace_volume_sensor
 from telefine_assets.observing.observer import Observer
-from telefine_assets.settings import Settings
-from telefine_assets.settings_automation import AutomationSettings
+from telefine_assets.settings.automation import AutomationSettings
+from telefine_assets.settings.schema import Settings
 
 
 def sensors_for(lines: list[Line], settings: Settings, jobs: list[Any]) -> list[dg.SensorDefinition]:

@@ -17,7 +17,7 @@ from telefine_assets.errors import TelefineError
 if TYPE_CHECKING:
     from telefine_assets.alerts.records import Delivery, Raised
     from telefine_assets.ledger.alerts import Alerts
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 app = typer.Typer(no_args_is_help=True, help="See what people were told, test channels, and deliver again.")
 
@@ -134,7 +134,7 @@ def test(
     from telefine_assets.alerts.found import tested
     from telefine_assets.alerts.raising import open_channels
     from telefine_assets.alerts.records import Raised
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     channels = open_channels(settings.alerts, settings.deployment)
@@ -164,7 +164,7 @@ def secret() -> None:
 def _book() -> Iterator[tuple[Settings, Alerts]]:
     from telefine_assets.ledger.alerts import Alerts
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     with closing(Ledger(settings.ledger.url)) as ledger:

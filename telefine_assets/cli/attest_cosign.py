@@ -47,7 +47,7 @@ def cosign(
     from telefine_assets.attestation.handed_on import verify_files
     from telefine_assets.attestation.policy_file import read_policy
     from telefine_assets.cli.payouts_shared import write_once
-    from telefine_assets.settings import load_signer_settings
+    from telefine_assets.settings.loading import load_signer_settings
 
     trusted = read_policy(policy)
     try:
@@ -86,7 +86,7 @@ def add_cosignature(
     from telefine_assets.attestation.eas import Envelope
     from telefine_assets.attestation.log import leaf_hash
     from telefine_assets.ledger.cosignatures import Cosignatures
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     if not file.is_file():

@@ -194,7 +194,7 @@ def _say(
     """Write to the log and, in the same step, to the audit log."""
     from telefine_assets.attestation.log_writing import say
     from telefine_assets.ledger.log import LogLeaves
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     leaves = LogLeaves(ledger_of(settings))
@@ -218,7 +218,7 @@ def _said_with(state: LogState, leaked: str, first: int) -> list[Line]:
 def _erased_here(suspect: Sequence[Line]) -> list[str]:
     """The files of evidence that this deployment erased, and that nobody takes for erased any more."""
     from telefine_assets.keeping.restating import erased_here
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
     from telefine_assets.store.files import Files
 
     settings = load_settings()
@@ -226,14 +226,14 @@ def _erased_here(suspect: Sequence[Line]) -> list[str]:
 
 
 def _state() -> LogState:
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     return trust_of(settings, ledger_of(settings)).state()
 
 
 def _signer_address() -> str:
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     return signer_of(load_settings().signer).address
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.reissuing import Now
     from telefine_assets.attestation.verify import VerifiedAttestation
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.store.evidence import EvidenceStore
 
 
@@ -42,7 +42,7 @@ def reissue(
     """
     from telefine_assets.ledger.attested import turn_of
     from telefine_assets.ledger.turns import turn
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     record, evidence, ledger = record_of(settings, uid), evidence_of(settings), ledger_of(settings)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.trust import Trust
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.records import AuditEntry
-    from telefine_assets.settings import Settings, SignerSettings
+    from telefine_assets.settings.schema import Settings
+    from telefine_assets.settings.signer import SignerSettings
     from telefine_assets.store.evidence import EvidenceStore
 
 _LONG = 2000

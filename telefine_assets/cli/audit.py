@@ -34,7 +34,7 @@ def verify(
     from telefine_assets.cli.attest_shared import ledger_of
     from telefine_assets.ledger.audit import Audit
     from telefine_assets.ledger.connection import LedgerError
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     audit = Audit(ledger_of(load_settings()))
     newest = audit.newest()
@@ -67,7 +67,7 @@ def show(
     """
     from telefine_assets.cli.attest_shared import ledger_of
     from telefine_assets.ledger.audit import Audit
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     found = Audit(ledger_of(load_settings())).rows(subject, actor=actor, action=action, since=_moment(since))
     shown = found[-limit:]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from telefine_assets.keeping.manifest import Manifest
     from telefine_assets.keeping.places import Places, Track
     from telefine_assets.keeping.vault import Vault
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 
 class Part(StrEnum):
@@ -71,7 +71,7 @@ def backup(
     from telefine_assets.keeping.vault import Vault
     from telefine_assets.ledger.audit import Audit
     from telefine_assets.ledger.turns import turn
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     places, ledger = _places(settings, without or [], mlflow_artifacts), ledger_of(settings)
@@ -133,7 +133,7 @@ def restore(
     """
     from telefine_assets.keeping.restoring import check, require_fitting, require_stopped, under_way
     from telefine_assets.keeping.vault import Vault
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings(restoring=True)
     places, vault, track = _places(settings, without or [], mlflow_artifacts), Vault(source), progress()

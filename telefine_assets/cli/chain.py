@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from telefine_assets.onchain.sender import Sender
     from telefine_assets.onchain.sending import Prepared, Records
     from telefine_assets.onchain.steps import Step
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Anchor attestations and publish roots on a chain.")
 

@@ -24,7 +24,7 @@ def show(config: ConfigFile = None, profile: Profile = None, as_json: AsJson = F
     """
     import yaml
 
-    from telefine_assets.settings import load_settings, printable
+    from telefine_assets.settings.loading import load_settings, printable
 
     found = printable(load_settings(config, profile))
     tell(as_json, found, [yaml.safe_dump(found, sort_keys=False).rstrip()])
@@ -36,8 +36,9 @@ def check(config: ConfigFile = None, profile: Profile = None, as_json: AsJson = 
 
     Example: telefine config check --config telefine.yaml
     """
-    from telefine_assets.settings import SettingsError, load_settings
-    from telefine_assets.settings_warnings import warnings_of
+    from telefine_assets.settings.file import SettingsError
+    from telefine_assets.settings.loading import load_settings
+    from telefine_assets.settings.warnings import warnings_of
 
     try:
         settings = load_settings(config, profile)
@@ -57,7 +58,7 @@ def schema() -> None:
 
     Example: telefine config schema
     """
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
     described = Settings.model_json_schema()
     described["properties"]["profiles"] = {

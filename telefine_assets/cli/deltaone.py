@@ -20,7 +20,7 @@ from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.standing import DayStanding
-    from telefine_assets.settings import ProgramSettings
+    from telefine_assets.settings.schema import ProgramSettings
     from telefine_assets.store.evidence import EvidenceStore
 
 app = typer.Typer(no_args_is_help=True, help="Look at comparisons: what was decided, why, and what could be shown.")

@@ -19,6 +19,6 @@ def demo(
     Example: telefine demo --sentences 60
     """
     from telefine_assets.demo.run import run_demo
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     run_demo(load_settings(), sentences)

@@ -39,8 +39,9 @@ def doctor(no_lm: NoLm = False, as_json: AsJson = False) -> None:
 
 def _findings(no_lm: bool) -> Iterator[Finding]:
     from telefine_assets.control.health import Finding, Health, examine
-    from telefine_assets.settings import SettingsError, config_path, load_settings
-    from telefine_assets.settings_warnings import warnings_of
+    from telefine_assets.settings.file import SettingsError, config_path
+    from telefine_assets.settings.loading import load_settings
+    from telefine_assets.settings.warnings import warnings_of
 
     try:
         settings = load_settings()

@@ -45,7 +45,7 @@ def contributor(
         require_gone,
         wallet_of,
     )
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     wish = Wish(wallet_of(address), reason, by or user(), instructions)
     here = opened(load_settings(), mlflow_artifacts)
@@ -78,7 +78,7 @@ def again(
     """
     from telefine_assets.cli.erase_doing import erase_again, opened, require_gone
     from telefine_assets.keeping.erasure_list import came_back
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     here = opened(load_settings(), mlflow_artifacts)
     back = came_back(here.ledger, here.deployment.files, here.settings.programs)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from telefine_assets.keeping.proving import Proven
     from telefine_assets.keeping.words import Words
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _AT_ONCE = 100
 

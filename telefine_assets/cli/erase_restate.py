@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from telefine_assets.attestation.snapshot import CheckedLog
     from telefine_assets.keeping.restating import Restating
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 
 def restate(yes: Yes = False, by: By = None, as_json: AsJson = False) -> None:
@@ -34,7 +34,7 @@ def restate(yes: Yes = False, by: By = None, as_json: AsJson = False) -> None:
     from telefine_assets.keeping.backing_up import TURN
     from telefine_assets.keeping.restating import plan_restating
     from telefine_assets.ledger.turns import turn
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
     from telefine_assets.store.files import Files
 
     settings = load_settings()

@@ -69,7 +69,7 @@ def gc(
     from telefine_assets.ledger.audit import Audit
     from telefine_assets.ledger.texts import texts
     from telefine_assets.ledger.turns import turn
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
     from telefine_assets.store.files import Files
     from telefine_assets.store.garbage import DIGITS, find_garbage, remove_garbage
 

@@ -15,7 +15,7 @@ from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.improvement.gathering import Gathered
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Look at what became of a program: tried, spent, certified, moved, given.")
 

@@ -101,7 +101,7 @@ def _check(text: str, profile: str | None) -> None:
     """
     from tempfile import TemporaryDirectory
 
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "telefine.yaml"

@@ -84,7 +84,7 @@ def revoke(
 def _keys() -> ApiKeys:
     from telefine_assets.ledger.api_keys import ApiKeys
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     return ApiKeys(Ledger(load_settings().ledger.url))
 

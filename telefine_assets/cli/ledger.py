@@ -25,7 +25,7 @@ def status(as_json: AsJson = False) -> None:
     Example: telefine ledger status --json
     """
     from telefine_assets.ledger.migrating import standing
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     found = standing(load_settings().ledger.url)
     has = "there is no ledger yet" if found.found is None else f"the ledger has schema {found.found}"
@@ -45,7 +45,7 @@ def migrate(yes: Yes = False, by: By = None, as_json: AsJson = False) -> None:
     """
     from telefine_assets.cli.attest_shared import asked
     from telefine_assets.ledger.migrating import migrate, standing
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     url = load_settings().ledger.url
     before = standing(url)

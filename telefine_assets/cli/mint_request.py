@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from telefine_assets.deltaone.records import Decision
     from telefine_assets.payouts.mint_file import MintFile
     from telefine_assets.payouts.preflight import Problem
-    from telefine_assets.settings_payout import MintSettings
+    from telefine_assets.settings.payout import MintSettings
 
 T = TypeVar("T")
 
@@ -169,8 +169,8 @@ def check(
 
 def _settings(program: str | None) -> MintSettings:
     """What the settings say of the contract; nothing where a file is checked without a deployment."""
-    from telefine_assets.settings import config_path
-    from telefine_assets.settings_payout import MintSettings
+    from telefine_assets.settings.file import config_path
+    from telefine_assets.settings.payout import MintSettings
 
     if program is None and not config_path().is_file():
         return MintSettings()

@@ -82,7 +82,7 @@ def show(
     """
     from telefine_assets.attestation.standing_shown import told_of
     from telefine_assets.cli.attest_shared import standing_in
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
 

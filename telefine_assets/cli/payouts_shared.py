@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from telefine_assets.ledger.payouts import Payouts
     from telefine_assets.ledger.records import RecordedPayout, Token
     from telefine_assets.payouts.cumulative import ClaimSet
-    from telefine_assets.settings import ProgramSettings, Settings
+    from telefine_assets.settings.schema import ProgramSettings, Settings
     from telefine_assets.store.evidence import EvidenceStore
     from telefine_assets.store.records import RecordStore
 

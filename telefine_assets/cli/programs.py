@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from telefine_assets.programs.catalogue import Catalogue
     from telefine_assets.programs.promotion import Desk, Who
     from telefine_assets.programs.spec import ProgramSpec
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.store.evidence import EvidenceStore
 
 app = typer.Typer(no_args_is_help=True, help="Look at a program's versions, compare them, and choose which one serves.")

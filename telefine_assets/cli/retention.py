@@ -17,7 +17,7 @@ from telefine_assets.errors import TelefineError
 if TYPE_CHECKING:
     from telefine_assets.keeping.retention import Keeper, Plan, Rules
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.store.files import Files
 
 app = typer.Typer(no_args_is_help=True, help="Remove what the settings let go; never what a proof or a payout needs.")
@@ -114,7 +114,7 @@ def _opened() -> Iterator[_Place]:
     from telefine_assets.control.instance import open_instance
     from telefine_assets.control.old_runs import DagsterRuns
     from telefine_assets.keeping.mlflow_runs import MlflowRuns
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
     from telefine_assets.store.files import Files
 
     settings = load_settings()

@@ -75,7 +75,7 @@ def stop(
     Example: telefine stop 8c1f2a90-63a5-4b0c-9d5e-0b8a3e9a4c11
     """
     from telefine_assets.control.driver import open_control
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     with closing(open_control(load_settings())) as control:
         control.stop(run_id, _me())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from telefine_assets.control.driver import DagsterControl
     from telefine_assets.control.records import RunState
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _POLL_SECONDS = 0.5
 _LONG = 1000

@@ -68,7 +68,7 @@ def when(ms: int | None) -> str:
 
 def _all() -> list[AutomationState]:
     from telefine_assets.control.driver import open_control
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     with closing(open_control(load_settings())) as control:
         return list(control.automation(None))
@@ -79,7 +79,8 @@ def _turn(name: str, verb: str, as_json: bool) -> None:
     import subprocess
 
     from telefine_assets.control.instance import dagster_home
-    from telefine_assets.settings import config_path, load_settings
+    from telefine_assets.settings.file import config_path
+    from telefine_assets.settings.loading import load_settings
 
     kinds = {each.name: each.kind for each in _all()}
     if name not in kinds:

@@ -16,7 +16,7 @@ from telefine_assets.errors import TelefineError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 Host = Annotated[str, typer.Option(help="The address to listen at; by default, of this machine alone.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")]
@@ -40,7 +40,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8400, drain: Drain = None) -> N
     from telefine_assets.cli.spool_following import followed
     from telefine_assets.observing.logs import log_to
     from telefine_assets.observing.masking import Masker
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     loopback, settings = _is_loopback(host), load_settings()
     _require_free(host, port)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from telefine_assets.settings import ProgramSettings, Settings
+    from telefine_assets.settings.schema import ProgramSettings, Settings
 
 _ENDLESS = 1_000_000
 
 
 def program_names() -> list[str]:
     """The programs of the settings file, to complete ``--program``; none where it cannot be read."""
-    from telefine_assets.settings_file import SettingsError, config_path, read_document
+    from telefine_assets.settings.file import SettingsError, config_path, read_document
 
     # Not by ``load_settings``, which takes half a second to import.
     try:
@@ -47,7 +47,7 @@ def chosen(program: str | None) -> tuple[Settings, str, ProgramSettings]:
     Raises:
         TelefineError: when there are several and none was named.
     """
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     if program is None and len(settings.programs) > 1:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.spool import Spool
     from telefine_assets.ledger.spool_records import Lag
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.traces.mlflow_writing import MlflowWriter
     from telefine_assets.traces.spooling import Drained, Place
 
@@ -179,7 +179,7 @@ def _place(settings: Settings, program: str) -> Place:
 
 def _opened(program: str | None) -> tuple[Settings, Ledger]:
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     if program is not None:

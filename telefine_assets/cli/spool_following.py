@@ -18,7 +18,7 @@ from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 COMMAND = (sys.executable, "-m", "telefine_assets.cli.main", "spool", "drain", "--follow", "--until-eof")
 AT_A_TIME = 2_000

@@ -18,7 +18,7 @@ from telefine_assets.pages.numbers import gain
 if TYPE_CHECKING:
     from telefine_assets.control.driver import DagsterControl
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _LONG = 1000
 
@@ -39,7 +39,7 @@ def status(as_json: AsJson = False) -> None:
 def _found() -> dict[str, Any]:
     from telefine_assets.control.driver import open_control
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     with closing(open_control(settings)) as control, closing(Ledger(settings.ledger.url)) as ledger:

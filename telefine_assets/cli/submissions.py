@@ -102,7 +102,7 @@ def log(
     """
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.ledger.submissions import Submissions
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     if program is not None:

@@ -12,7 +12,7 @@ from telefine_assets.cli.shared import AsJson, Program, chosen, print_json, prin
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.traces.inspecting import DayStats, Stored
 
 app = typer.Typer(no_args_is_help=True, help="Look at traces: what was loaded, what became of it, what has changed.")

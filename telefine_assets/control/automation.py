@@ -12,7 +12,7 @@ from telefine_assets.control.records import AutomationState
 if TYPE_CHECKING:
     import dagster as dg
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _FORMAT = "%Y-%m-%d %H:%M"
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

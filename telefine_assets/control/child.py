@@ -103,7 +103,7 @@ def _ended(path: Path) -> int:
     import dagster as dg
 
     from telefine_assets.definitions import build_defs
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     errand = Errand.read(path)
     job = build_defs(load_settings()).resolve_job_def(job_of(errand.program, errand.stages))

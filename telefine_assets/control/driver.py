@@ -48,7 +48,7 @@ from telefine_assets.partitions import daily, days_from
 if TYPE_CHECKING:
     import dagster as dg
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _POLL_SECONDS = 0.5
 _STARTING_SECONDS = 60

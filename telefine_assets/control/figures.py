@@ -12,7 +12,7 @@ from telefine_assets.control.records import DagsterFigures
 if TYPE_CHECKING:
     import dagster as dg
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 
 def figures_of(instance: dg.DagsterInstance, settings: Settings, now: float) -> DagsterFigures:

@@ -12,7 +12,7 @@ from telefine_assets.control.surroundings import cure_of
 from telefine_assets.errors import TelefineError
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 
 class Health(StrEnum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from telefine_assets.control.health import Broken, Check, Skipped
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _LONG_MS = 3_600_000
 """What is due for so long would have been tried in some hundred ticks."""

@@ -16,7 +16,7 @@ from telefine_assets.control.driver import open_control
 from telefine_assets.control.health import Broken, Check, Skipped
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _WORKER = "celery -A telefine_assets.control.worker worker --concurrency 1"
 _BROKER = "start the broker, and look at CELERY_BROKER_URL and CELERY_RESULT_BACKEND"

@@ -13,7 +13,7 @@ from telefine_assets.control.records import RunState, RunStatus
 from telefine_assets.control.webserver import webserver_at
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _LONG_SECONDS = 24 * 3600
 _START = "start `make ui`, or the command `dagster-daemon run` with DAGSTER_HOME and workspace.yaml"
@@ -40,7 +40,7 @@ def webserver(settings: Settings) -> str:
 def definitions(settings: Settings) -> str:
     """Can be loaded, as Dagster's daemon loads them."""
     from telefine_assets.definitions import build_defs
-    from telefine_assets.settings import config_path
+    from telefine_assets.settings.file import config_path
 
     defs = build_defs(settings)
     defs.resolve_all_asset_specs()

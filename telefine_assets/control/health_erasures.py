@@ -10,7 +10,7 @@ from telefine_assets.control.health import Broken, Check
 if TYPE_CHECKING:
     from telefine_assets.attestation.trust import Trust
     from telefine_assets.ledger.connection import Ledger
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.store.files import Files
 
 _CURE = "erase it again: telefine erase again"

@@ -9,7 +9,7 @@ from telefine_assets.control.health import Check, Doubtful
 from telefine_assets.traces.days import TRACES
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import ProgramSettings, Settings
+    from telefine_assets.settings.schema import ProgramSettings, Settings
     from telefine_assets.store.tables import TableStore
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from telefine_assets.control.health import Broken, Check, Skipped
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _SECONDS = 3.0
 _PORTS = {"http": 80, "https": 443}

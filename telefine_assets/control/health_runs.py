@@ -9,7 +9,7 @@ from telefine_assets.control.driver import open_control
 from telefine_assets.control.health import Broken, Check
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 
 def lost(settings: Settings) -> str:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from telefine_assets.control.health import Broken, Check, Skipped
 from telefine_assets.control.health_store import require_whole
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings_file import without_password
+from telefine_assets.settings.file import without_password
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
-    from telefine_assets.settings_lm import LmSettings
+    from telefine_assets.settings.lm import LmSettings
+    from telefine_assets.settings.schema import Settings
 
 _LEAST_FREE_BYTES = 1 << 30
 _MOST_SKEW_SECONDS = 30

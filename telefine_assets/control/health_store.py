@@ -14,7 +14,7 @@ from telefine_assets.control.reading import ALL
 from telefine_assets.store.records import BrokenRecord, RecordStore
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _SAYS = {
     "cleaned_traces": ("dropped",),

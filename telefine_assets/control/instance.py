@@ -11,7 +11,7 @@ from telefine_assets.control.errors import asking
 if TYPE_CHECKING:
     import dagster as dg
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 ALIVE_SECONDS = 75
 """A daemon's thread writes a heartbeat every 30 seconds; with one younger than this it is taken to run."""

@@ -23,7 +23,7 @@ from telefine_assets.control.records import RunState, RunStatus
 if TYPE_CHECKING:
     import dagster as dg
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 _NAP_SECONDS = 0.1
 _LAST_WORDS = 300

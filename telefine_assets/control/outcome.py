@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from telefine_assets.pages.numbers import count, gain
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.store.records import RecordStore
     from telefine_assets.store.tables import TableStore
 

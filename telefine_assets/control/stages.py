@@ -14,7 +14,7 @@ from telefine_assets.partitions import daily
 if TYPE_CHECKING:
     import dagster as dg
 
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 Pair = tuple[str, str]
 """A stage and a day."""

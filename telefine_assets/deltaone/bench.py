@@ -12,7 +12,7 @@ from telefine_assets.ledger.records import ClosedDay, LookRequest, RecordedLook
 from telefine_assets.lm.opening import OpenLm
 from telefine_assets.programs.metrics import Metric
 from telefine_assets.programs.spec import ProgramSpec
-from telefine_assets.settings_deltaone import DeltaOneSettings, GuardrailSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings, GuardrailSettings
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

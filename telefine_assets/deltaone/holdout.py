@@ -16,7 +16,7 @@ from telefine_assets.ledger.records import LookRequest
 from telefine_assets.programs.datasets import Item, dataset_digest, items_of
 from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.versions import Version
-from telefine_assets.settings_deltaone import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets.traces.records import CleanedTrace
 
 if TYPE_CHECKING:

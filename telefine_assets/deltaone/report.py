@@ -19,7 +19,7 @@ from telefine_assets.deltaone.sections import About
 from telefine_assets.pages.html import html
 from telefine_assets.pages.markdown import markdown
 from telefine_assets.pages.page import Forest, Page, Prose, Section, named
-from telefine_assets.settings_deltaone import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 
 
 @dataclass(frozen=True)

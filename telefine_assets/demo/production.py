@@ -20,7 +20,9 @@ from typing import Any
 
 from telefine_assets.demo.people import DESK, Request, plan
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import LmSettings, Settings, load_settings
+from telefine_assets.settings.lm import LmSettings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.schema import Settings
 
 REQUEST_TAG = "film.request"
 PROGRAM = "film_reviews"

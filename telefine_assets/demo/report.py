@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.demo.people import PEOPLE
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore

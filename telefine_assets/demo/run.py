@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 
 if TYPE_CHECKING:
     import dagster as dg

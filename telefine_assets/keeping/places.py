@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from telefine_assets.keeping.databases import file_of
 from telefine_assets.keeping.manifest import KeepingError
-from telefine_assets.settings_file import without_password
+from telefine_assets.settings.file import without_password
 from telefine_assets.store.files import Files
 
 RECORDS, TABLES, EVIDENCE = "records", "tables", "evidence"
@@ -126,7 +126,7 @@ def _require_own(settings: Path) -> None:
     """Refuse Dagster's settings where they say that its runs and events are elsewhere, or do not say it legibly."""
     import yaml
 
-    from telefine_assets.strict_yaml import load_yaml
+    from telefine_assets.settings.strict_yaml import load_yaml
 
     try:
         values = (load_yaml(settings.read_text(encoding="utf-8")) or {}) if settings.is_file() else {}

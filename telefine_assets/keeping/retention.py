@@ -29,7 +29,7 @@ from telefine_assets.keeping.holds import (
 from telefine_assets.keeping.manifest import KeepingError
 from telefine_assets.keeping.places import TABLES, Track
 from telefine_assets.ledger.connection import Ledger
-from telefine_assets.settings_retention import RetentionSettings
+from telefine_assets.settings.retention import RetentionSettings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.garbage import find_garbage

@@ -24,7 +24,7 @@ from dspy.lm15 import LM15Error, Message, Response, RouterConfig, TextPart, Usag
 from dspy.utils.exceptions import LMUnsupportedFeatureError
 
 from telefine_assets.lm.budget import MICROS, Spent
-from telefine_assets.settings_lm import PriceSettings
+from telefine_assets.settings.lm import PriceSettings
 
 
 @dataclass(frozen=True)

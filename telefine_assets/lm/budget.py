@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings_lm import BudgetSettings
+from telefine_assets.settings.lm import BudgetSettings
 
 MICROS = 1_000_000
 AGAIN = "Every answer is kept: a run with a higher cap asks nothing twice"

@@ -13,7 +13,7 @@ from telefine_assets.canonical import digest_of
 from telefine_assets.lm.budget import Bill, Budget, BudgetSpent, BudgetUnknown, DeadlinePassed, Spent, Unreachable
 from telefine_assets.lm.retrying import Gate, Notices, Retrying
 from telefine_assets.lm.untraced import untraced, untraced_modules
-from telefine_assets.settings_lm import LmSettings, PriceSettings
+from telefine_assets.settings.lm import LmSettings, PriceSettings
 
 if TYPE_CHECKING:
     from telefine_assets.lm.journal import AnswerJournal, JournalEngine

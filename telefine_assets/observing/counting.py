@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from telefine_assets.canonical import sha256_hex
-from telefine_assets.settings_observing import CountsSettings
+from telefine_assets.settings.observing import CountsSettings
 
 logger = logging.getLogger("telefine.observing")
 JOB = "telefine_runs"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import structlog
 
     from telefine_assets.observing.masking import Masker
-    from telefine_assets.settings_observing import ObservingSettings
+    from telefine_assets.settings.observing import ObservingSettings
 
 CONTEXT = ("run_id", "program", "stage", "partition", "sensor", "request_id")
 """What may be bound. A line has what applies."""

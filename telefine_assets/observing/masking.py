@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from telefine_assets.settings_file import ADDRESSES, without_password
+from telefine_assets.settings.file import ADDRESSES, without_password
 
 if TYPE_CHECKING:
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 MASK = "**********"
 _API_KEY = re.compile(r"(telefine_[0-9a-f]{16}_)[0-9a-f]{64}")

@@ -20,11 +20,11 @@ from telefine_assets.observing.masking import Masker
 from telefine_assets.observing.reporting import Reporting
 from telefine_assets.observing.tracing import Tracing, parent_of_run
 from telefine_assets.observing.watching import Watched
-from telefine_assets.settings_observing import ObservingSettings
+from telefine_assets.settings.observing import ObservingSettings
 
 if TYPE_CHECKING:
     from telefine_assets.observing.counting import Counts, Tally
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
 
 logger = logging.getLogger("telefine.runs")
 SUCCEEDED, FAILED, INTERRUPTED = "succeeded", "failed", "interrupted"

@@ -20,7 +20,7 @@ from telefine_assets.payouts.mint_request import (
     idempotency_key,
 )
 from telefine_assets.payouts.plan import PayoutError
-from telefine_assets.settings_payout import MintSettings
+from telefine_assets.settings.payout import MintSettings
 
 _PPM_PER_BPS = 100
 

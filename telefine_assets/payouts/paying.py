@@ -17,7 +17,7 @@ from telefine_assets.payouts.exports import claims_document
 from telefine_assets.payouts.merkle import verify_claim
 from telefine_assets.payouts.plan import HeldAmount, Payment, PayoutError, PayoutPlan, plan_payout
 from telefine_assets.payouts.token import token_of, token_record
-from telefine_assets.settings import PayoutSettings
+from telefine_assets.settings.payout import PayoutSettings
 
 PAID = "planned"
 NOTHING = "nothing_to_pay"

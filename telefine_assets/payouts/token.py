@@ -18,7 +18,7 @@ from telefine_assets.attribution.records import Fields
 from telefine_assets.ledger.records import Token
 from telefine_assets.payouts.plan import PayoutError
 from telefine_assets.payouts.safe_csv import MAX_DECIMALS
-from telefine_assets.settings import PayoutSettings
+from telefine_assets.settings.payout import PayoutSettings
 
 _SPELLING = re.compile(r"(.+)/(0|[1-9][0-9]?)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clustering.signatures import least_equal, least_similarity, signatures_of
 
 

@@ -22,8 +22,8 @@ from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.teaching import Teacher, was_taught
 from telefine_assets.programs.tournament import Gate, Tournament, Watch, compete
 from telefine_assets.programs.versions import Version, make_version
-from telefine_assets.settings_compile import CompileSettings
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.compile import CompileSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.records import CleanedTrace
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import Proposal, Task, estimate, propose
 from telefine_assets.programs.teaching import TEACHER, Teacher, was_taught
 from telefine_assets.programs.versions import Version
-from telefine_assets.settings_compile import CompileSettings
+from telefine_assets.settings.compile import CompileSettings
 
 if TYPE_CHECKING:
     from telefine_assets.programs.witness import Witness

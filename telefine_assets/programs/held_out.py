@@ -17,7 +17,7 @@ from typing import Any
 from telefine_assets.programs.alike import Alike
 from telefine_assets.programs.shown_texts import ENOUGH_CHARACTERS, ShownTexts, words_of
 from telefine_assets.programs.values import leaves, plain
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clusters import cluster_of, text_of
 from telefine_assets.traces.records import CleanedTrace
 

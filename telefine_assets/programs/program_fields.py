@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, get_type_hints
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings import FieldsSettings
-from telefine_assets.settings_traces import CleaningSettings
+from telefine_assets.settings.schema import FieldsSettings
+from telefine_assets.settings.traces import CleaningSettings
 from telefine_assets.traces.fields import Fields
 
 # What a program thinks is nobody's label: ChainOfThought and ReAct add these outputs.

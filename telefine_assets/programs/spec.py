@@ -14,7 +14,7 @@ from telefine_assets.canonical import sha256_hex
 from telefine_assets.programs.metrics import Metric, metric_named
 from telefine_assets.programs.program_fields import ProgramError as ProgramError
 from telefine_assets.programs.program_fields import fields_of, require_cleaned
-from telefine_assets.settings import ProgramSettings
+from telefine_assets.settings.schema import ProgramSettings
 from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.fields import Fields
 

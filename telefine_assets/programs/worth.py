@@ -13,7 +13,7 @@ from telefine_assets.programs.scoring import score_program
 from telefine_assets.programs.spec import ProgramError, ProgramSpec
 from telefine_assets.programs.state import load_state
 from telefine_assets.programs.versions import Version
-from telefine_assets.settings_compile import CompileSettings
+from telefine_assets.settings.compile import CompileSettings
 from telefine_assets.traces.records import CleanedTrace
 
 if TYPE_CHECKING:

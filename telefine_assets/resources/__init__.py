@@ -12,8 +12,8 @@ from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
-from telefine_assets.settings import Settings
-from telefine_assets.settings_file import has_password
+from telefine_assets.settings.file import has_password
+from telefine_assets.settings.schema import Settings
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from telefine_assets.errors import TelefineError
 from telefine_assets.observing.observer import waiting_for_turn, watch_of
 from telefine_assets.resources.quiet import QuietResource
-from telefine_assets.settings import ProgramSettings, Settings
-from telefine_assets.settings_lm import BudgetSettings, LmSettings
+from telefine_assets.settings.lm import BudgetSettings, LmSettings
+from telefine_assets.settings.schema import ProgramSettings, Settings
 
 if TYPE_CHECKING:
     from telefine_assets.ledger.connection import Ledger
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from telefine_assets.programs.compiling import Models
     from telefine_assets.programs.metrics import Metric
     from telefine_assets.programs.spec import ProgramSpec
-    from telefine_assets.settings_metrics import AnyMetric
+    from telefine_assets.settings.metrics import AnyMetric
 
 MAIN = "lm"
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from telefine_assets.errors import TelefineError
 from telefine_assets.resources.quiet import QuietResource
-from telefine_assets.settings import SignerSettings
+from telefine_assets.settings.signer import SignerSettings
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.eas import EasDomain

@@ -16,7 +16,7 @@ from telefine_assets.traces.sources.protocol import TraceQuery, TraceSource
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from telefine_assets.settings import ProgramSettings
+    from telefine_assets.settings.schema import ProgramSettings
     from telefine_assets.store.records import RecordStore
     from telefine_assets.store.tables import TableStore
     from telefine_assets.traces.cleaning.audit import Checked

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from telefine_assets.api.app import make_app
 from telefine_assets.canonical import canonical_json, canonical_lines
 from telefine_assets.ledger.api_keys import ApiKeys, NewKey, scopes_named
-from telefine_assets.settings import Settings, load_settings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets_tests.api.fake_control import FakeControl
 from telefine_assets_tests.attribution.trail_home import Home
 from telefine_assets_tests.cli import attested_home

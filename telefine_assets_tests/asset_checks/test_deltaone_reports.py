@@ -6,7 +6,7 @@ import pytest
 from telefine_assets.canonical import canonical_json, canonical_lines
 from telefine_assets.definitions import build_defs
 from telefine_assets.deltaone.records import Rules
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore

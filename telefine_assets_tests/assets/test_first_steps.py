@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from telefine_assets.definitions import build_defs
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.traces.deployment import FIRST, LAST, SETTINGS
 
 

@@ -14,8 +14,8 @@ from telefine_assets.programs.held_out import HeldOut
 from telefine_assets.programs.spec import ProgramError
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.versions import first_version, make_version
-from telefine_assets.settings import load_settings
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.records import cleaned_to_table
 from telefine_assets_tests.knn_lm import MODEL
 from telefine_assets_tests.programs.examples import cleaned_tickets

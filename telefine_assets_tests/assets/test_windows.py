@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from telefine_assets.definitions import build_defs
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.files import Files
 from telefine_assets.store.kept import RemovedError, keep_from
 from telefine_assets.store.records import RecordStore

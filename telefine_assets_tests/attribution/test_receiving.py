@@ -19,7 +19,7 @@ from telefine_assets.canonical import canonical_json
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.submissions import Submissions
-from telefine_assets.settings_attribution import AttributionSettings
+from telefine_assets.settings.attribution import AttributionSettings
 from telefine_assets.traces.records import cleaned_to_table
 from telefine_assets_tests.attribution.signing import ADA, BOB, NOW_MS, NOW_S, SCOPE, signed, trace
 

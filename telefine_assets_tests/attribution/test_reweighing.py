@@ -17,7 +17,7 @@ from telefine_assets.attribution.weighing import FactsRefused, check_facts, weig
 from telefine_assets.canonical import canonical_json
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.submissions import Submissions
-from telefine_assets.settings_attribution import AttributionSettings
+from telefine_assets.settings.attribution import AttributionSettings
 from telefine_assets.traces.clusters import cluster_of
 from telefine_assets_tests.payouts.test_plan import wallet
 from telefine_assets_tests.programs.examples import cleaned_tickets

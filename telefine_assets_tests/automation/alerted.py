@@ -14,7 +14,7 @@ from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.looks import Looks
 from telefine_assets.ledger.payouts import Payouts
 from telefine_assets.ledger.records import Promotion, Token
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.traces.records import cleaned_schema
 from telefine_assets_tests.alerts.receiver import SECRET
 from telefine_assets_tests.ledger.workers import take

@@ -6,7 +6,7 @@ import dagster as dg
 import yaml
 
 from telefine_assets.definitions import build_defs
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.traces.deployment import Deployment
 
 COMPILES = dg.AssetKey(["tickets", "compiled_programs"])

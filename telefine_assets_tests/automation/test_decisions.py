@@ -23,7 +23,7 @@ from telefine_assets.automation.decisions import (
     stretches,
 )
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings_automation import TraceVolumeSettings
+from telefine_assets.settings.automation import TraceVolumeSettings
 
 WINDOW = ("2026-11-02", "2026-11-03", "2026-11-04")
 LAST = WINDOW[-1]

@@ -10,7 +10,7 @@ from telefine_assets.automation.failures import FailedRun, Failure, classify, st
 from telefine_assets.automation.tags import ASKED_BY, ATTEMPT, FAILURE, PROGRAM, RETRY_OF
 from telefine_assets.errors import TelefineError
 from telefine_assets.lm.budget import Unreachable
-from telefine_assets.settings_automation import AutomationSettings
+from telefine_assets.settings.automation import AutomationSettings
 
 UNREACHABLE = [("DagsterExecutionStepExecutionError", "Error"), ("Unreachable", "no answer")]
 

@@ -13,7 +13,7 @@ import yaml
 from telefine_assets.automation import lost_runs
 from telefine_assets.automation.lost_runs import process_of
 from telefine_assets.observing.observer import UNOBSERVED
-from telefine_assets.settings_automation import AutomationSettings
+from telefine_assets.settings.automation import AutomationSettings
 
 ROOT = Path(__file__).parents[2]
 FILES = (ROOT / "dagster.yaml", ROOT / "telefine_assets" / "cli" / "init_files" / "dagster.yaml")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telefine_assets.settings_automation import AutomationSettings, ScheduleSettings
+from telefine_assets.settings.automation import AutomationSettings, ScheduleSettings
 from telefine_assets_tests.small_settings import mistakes
 
 

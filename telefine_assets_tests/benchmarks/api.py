@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore
 from telefine_assets_tests.api.served import BUILT, paid_home

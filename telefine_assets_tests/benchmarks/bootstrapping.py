@@ -12,7 +12,7 @@ from typing import Any
 
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import Task, propose
-from telefine_assets.settings_compile import BootstrapFewShotSettings
+from telefine_assets.settings.compile import BootstrapFewShotSettings
 from telefine_assets_tests.benchmarks.results import Result, report
 from telefine_assets_tests.knn_lm import KnnLm, knn_lm
 from telefine_assets_tests.programs.strategies.tasks import task_on

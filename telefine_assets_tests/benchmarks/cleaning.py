@@ -84,7 +84,7 @@ def stored(count: int) -> None:
 
 def ours(count: int) -> list[int]:
     """Clean the stored day, as the asset does; returns how many were kept, and in how many clusters."""
-    from telefine_assets.settings import Settings
+    from telefine_assets.settings.schema import Settings
     from telefine_assets.store.files import Files
     from telefine_assets.store.records import RecordStore
     from telefine_assets.store.tables import TableStore

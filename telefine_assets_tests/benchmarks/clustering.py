@@ -14,7 +14,7 @@ from hashlib import sha256
 
 import pyarrow as pa
 
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clustering.assigning import Clustered, cluster_day
 from telefine_assets_tests.benchmarks.results import Result, report
 

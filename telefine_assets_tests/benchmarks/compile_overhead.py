@@ -45,7 +45,7 @@ def by_hand(knn: Any) -> Iterator[None]:
 def by_telefine(knn: Any) -> Iterator[None]:
     """The same model with journal, budget and counting."""
     from telefine_assets.lm.budget import Budget
-    from telefine_assets.settings_lm import BudgetSettings
+    from telefine_assets.settings.lm import BudgetSettings
     from telefine_assets_tests.lm.opened import journaled
 
     budget = Budget(BudgetSettings(max_calls=10**6, max_tokens=10**9, max_cost="1000", max_seconds=3600))

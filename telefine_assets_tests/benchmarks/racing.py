@@ -25,8 +25,8 @@ from telefine_assets.programs.spec import ProgramSpec, load_spec
 from telefine_assets.programs.state import load_state
 from telefine_assets.programs.tournament import Gate, compete
 from telefine_assets.programs.versions import first_version
-from telefine_assets.settings import load_settings
-from telefine_assets.settings_compile import CompileSettings
+from telefine_assets.settings.compile import CompileSettings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.traces.clusters import cluster_of
 from telefine_assets_tests.benchmarks.results import Result, report
 

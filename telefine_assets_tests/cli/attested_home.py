@@ -43,7 +43,7 @@ from telefine_assets.ledger.payouts import Payouts
 from telefine_assets.ledger.records import AuditEntry, Promotion
 from telefine_assets.payouts.paying import Books, pay_attested
 from telefine_assets.programs.values import demo_digest
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore

@@ -14,7 +14,7 @@ from telefine_assets.control.health_alerts import ALERTS
 from telefine_assets.ledger.alerts import Alerts
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.alerts.examples import NOW, champion
 from telefine_assets_tests.alerts.receiver import SECRET, receiving
 from telefine_assets_tests.small_settings import smallest

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from telefine_assets.cli.main import main
-from telefine_assets.settings import load_settings, printable
+from telefine_assets.settings.loading import load_settings, printable
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "telefine.yaml")

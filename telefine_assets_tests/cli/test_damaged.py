@@ -14,7 +14,7 @@ from telefine_assets.cli.main import main, told
 from telefine_assets.control.health import Check, Health, examine
 from telefine_assets.control.health_services import SERVICES
 from telefine_assets.control.health_store import RECORDS
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.cli import attested_home
 from telefine_assets_tests.cli.attested_home import ALICE, MONDAY, PaidHome
 

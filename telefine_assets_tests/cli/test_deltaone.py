@@ -10,7 +10,7 @@ from telefine_assets.cli.main import main
 from telefine_assets.deltaone.records import PPM, Rules
 from telefine_assets.deltaone.refusals import too_small
 from telefine_assets.deltaone.report import rendered
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore

@@ -31,7 +31,7 @@ from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.spool import Spool
 from telefine_assets.ledger.turns import turn
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.control.home import ROOT, SETTINGS, Home, command
 from telefine_assets_tests.ledger.spooling import batch, offer
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from telefine_assets.cli.main import main
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from telefine_assets.cli.main import main
 from telefine_assets.ledger.audit import Audit
-from telefine_assets.settings import printable
+from telefine_assets.settings.loading import printable
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, SIGNER, TUESDAY
 from telefine_assets_tests.cli.payouts_home import CONTRACT, DEADLINE, POOL, TOKEN, paid_home
 from telefine_assets_tests.payouts.test_plan import wallet

@@ -13,7 +13,7 @@ from telefine_assets.ledger.records import Promotion
 from telefine_assets.lm.opening import identity_of
 from telefine_assets.programs.spec import load_spec
 from telefine_assets.programs.versions import first_version, make_version
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore

@@ -12,7 +12,7 @@ from telefine_assets.control.driver import open_control
 from telefine_assets.control.reading import HERE
 from telefine_assets.control.records import RunStatus
 from telefine_assets.control.webserver import webserver_at
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.control.home import FIRST, LAST, SETTINGS, Home, command
 
 GONE = """  gone:

@@ -11,7 +11,7 @@ from telefine_assets.control.driver import open_control
 from telefine_assets.control.health import Health, examine
 from telefine_assets.control.health_dagster import DAGSTER
 from telefine_assets.control.records import RunStatus
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.control.home import FIRST, LAST, SETTINGS, Home, command
 
 DOWN = """  down:

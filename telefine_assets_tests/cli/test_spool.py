@@ -20,7 +20,7 @@ from telefine_assets.control.spool_failures import kept_failure
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.spool import Spool
 from telefine_assets.ledger.turns import turn
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.ledger.draining import submitted
 from telefine_assets_tests.ledger.spooling import batch
 from telefine_assets_tests.traces.mlflow_store import copy_store

@@ -9,7 +9,7 @@ import pytest
 from telefine_assets.cli.main import main
 from telefine_assets.definitions import build_defs
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.traces.deployment import DAYS, FIRST, LAST, MIDDLE, Deployment, three_days
 from telefine_assets_tests.traces.mlflow_store import fill
 

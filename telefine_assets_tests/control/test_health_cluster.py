@@ -12,7 +12,8 @@ from telefine_assets.cli.main import main
 from telefine_assets.control import health_cluster, worker
 from telefine_assets.control.health import Broken, Health, Skipped, examine
 from telefine_assets.control.health_cluster import CLUSTER, shared, workers
-from telefine_assets.settings import Settings, load_settings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.schema import Settings
 
 NOBODY = "redis://127.0.0.1:9/0"
 

@@ -10,7 +10,7 @@ import yaml
 from telefine_assets.control.health import Health, examine
 from telefine_assets.control.health_labels import LABELS
 from telefine_assets.control.health_services import SERVICES
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.files import Files
 from telefine_assets.store.tables import TableStore
 from telefine_assets.traces.records import trace_schema

@@ -14,7 +14,7 @@ from telefine_assets.automation.lost_runs import lost_runs
 from telefine_assets.control.health import Skipped
 from telefine_assets.control.health_cluster import workers
 from telefine_assets.control.webserver import _storage_in, storage_of
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 
 LAUNCHER = {
     "module": "dagster_k8s",

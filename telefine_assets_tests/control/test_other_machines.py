@@ -12,7 +12,7 @@ from telefine_assets.control.driver import DagsterControl, open_control
 from telefine_assets.control.errors import ControlError
 from telefine_assets.control.reading import HERE, HOST
 from telefine_assets.control.records import RunStatus
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 
 
 @dg.job

@@ -14,7 +14,7 @@ from telefine_assets.ledger.looks import Looks
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.versions import first_version, make_version
-from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets_tests.knn_lm import KnnLm, lm_settings

@@ -13,7 +13,7 @@ from telefine_assets.deltaone.day import NO_CANDIDATE, record_day
 from telefine_assets.deltaone.holdout import holdout_of
 from telefine_assets.deltaone.records import Rules
 from telefine_assets.programs.metrics import Metric, MetricError
-from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets_tests.programs.examples import KEY, cleaned_trace, program_settings, tickets_spec
 
 from .house import CLEANED, MONDAY, MORE, SETTINGS, SPEC, TUESDAY, WORSE, House

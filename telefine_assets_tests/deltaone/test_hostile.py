@@ -11,7 +11,7 @@ from telefine_assets.deltaone.guardrails import measured
 from telefine_assets.deltaone.holdout import prepare
 from telefine_assets.deltaone.records import Guardrail, Rules
 from telefine_assets.programs.versions import Version
-from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets_tests.programs.examples import KEY, tickets_spec
 
 from .house import CLEANED, FEW, MORE, TUESDAY, WORSE, House

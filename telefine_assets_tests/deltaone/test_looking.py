@@ -14,7 +14,7 @@ from telefine_assets.ledger.connection import LedgerError
 from telefine_assets.lm.opening import Unreachable
 from telefine_assets.programs.metrics import Metric
 from telefine_assets.programs.versions import Version
-from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets_tests.programs.examples import KEY, tickets_spec
 from telefine_assets_tests.programs.tickets import TEAMS, right_team
 

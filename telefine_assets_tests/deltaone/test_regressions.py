@@ -10,7 +10,7 @@ from telefine_assets.canonical import canonical_json
 from telefine_assets.deltaone.holdout import holdout_of
 from telefine_assets.deltaone.records import PPM, Rules
 from telefine_assets.deltaone.regressions import found, refusal
-from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets_tests.programs.examples import KEY
 
 from .house import CLEANED, FEW, MORE, SETTINGS, SPEC, TUESDAY, WORSE, House

@@ -5,7 +5,7 @@ from dataclasses import replace
 from telefine_assets.deltaone.decision import decide, public_view
 from telefine_assets.deltaone.records import PPM, Guardrail, Rules
 from telefine_assets.deltaone.report import ReportContext, about
-from telefine_assets.settings_deltaone import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 
 from .rows import look, row
 

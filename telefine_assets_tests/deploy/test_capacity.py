@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets_tests.benchmarks.growth import TABLES, slope, year
 from telefine_assets_tests.deploy.files import ROOT
 

@@ -15,7 +15,7 @@ import yaml
 from celery import Celery
 from pydantic import BaseModel
 
-from telefine_assets.settings import Settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets_tests.deploy.files import DEPLOY, STARTED, Started, compose, pods, values
 
 # Not settings of ours: whose they are, stands beside them.

@@ -23,7 +23,7 @@ from telefine_assets.control.driver import DagsterControl, open_control
 from telefine_assets.control.reading import line_job
 from telefine_assets.control.webserver import webserver_at
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.programs.tickets import ticket
 from telefine_assets_tests.s3_server import BUCKET, s3_server
 from telefine_assets_tests.traces.mlflow_store import fill

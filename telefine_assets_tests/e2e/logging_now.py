@@ -19,7 +19,7 @@ def main(count: int) -> None:
     from mlflow.entities import AssessmentSource
 
     from telefine_assets.lm.opening import open_lm
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     settings = load_settings()
     mlflow.set_tracking_uri(settings.mlflow.tracking_uri)

@@ -24,7 +24,8 @@ from telefine_assets.control.records import RunRequest, RunStatus
 from telefine_assets.definitions import build_defs
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.schema import answers, payouts
-from telefine_assets.settings import Settings, load_settings
+from telefine_assets.settings.loading import load_settings
+from telefine_assets.settings.schema import Settings
 from telefine_assets.store.files import Files
 from telefine_assets.store.records import RecordStore
 from telefine_assets_tests.e2e.cluster import DAYS, FIRST, LAST, SOONER, Cluster, cluster, fill_experiments, load_all

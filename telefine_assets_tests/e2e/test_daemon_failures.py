@@ -16,7 +16,7 @@ import yaml
 from telefine_assets.automation.lost_runs import lost_runs
 from telefine_assets.definitions import build_defs
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.control.home import FIRST, LAST, SETTINGS, Home
 from telefine_assets_tests.knn_lm import KnnLm
 from telefine_assets_tests.traces.mlflow_store import copy_store, fill

@@ -13,7 +13,8 @@ from telefine_assets.automation.decisions import HOUR_MS, Ask, Compiled, Cursor,
 from telefine_assets.control.automation import automation_of
 from telefine_assets.definitions import build_defs
 from telefine_assets.partitions import days_from
-from telefine_assets.settings import SettingsError, load_settings
+from telefine_assets.settings.file import SettingsError
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.examples.home import EXAMPLES, NAMES, PROGRAMS
 
 FOLDER = EXAMPLES / "configurations"

@@ -43,7 +43,7 @@ def make_line(home: Home, patch: pytest.MonkeyPatch) -> None:
     import dagster as dg
 
     from telefine_assets.definitions import build_defs
-    from telefine_assets.settings import load_settings
+    from telefine_assets.settings.loading import load_settings
 
     # Jobs are resolved while an instance lives: Dagster may remember one that an earlier test has closed.
     with dg.DagsterInstance.ephemeral() as instance:

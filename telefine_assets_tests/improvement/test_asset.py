@@ -12,7 +12,7 @@ from telefine_assets.cli.main import main
 from telefine_assets.control.errors import ControlError
 from telefine_assets.control.reading import BESIDE, STAGES, job_of
 from telefine_assets.definitions import build_defs
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.improvement.home import LAST, REACHED, TwoWeeks, day_of
 from telefine_assets_tests.traces.mlflow_store import copy_store
 

@@ -20,7 +20,7 @@ from telefine_assets.ledger import schema
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.schema import SCHEMA_VERSION
-from telefine_assets.settings_file import UNFINISHED
+from telefine_assets.settings.file import UNFINISHED
 from telefine_assets_tests.cli.attested_home import ALICE, BOB, KEY, MONDAY, TUESDAY
 from telefine_assets_tests.keeping.conftest import PASSWORD
 

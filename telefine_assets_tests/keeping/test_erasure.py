@@ -22,7 +22,7 @@ from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.records import Choice
 from telefine_assets.ledger.spool import Spool
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.files import Files
 from telefine_assets.store.kept import RemovedError, require_kept
 from telefine_assets.store.tables import TableStore

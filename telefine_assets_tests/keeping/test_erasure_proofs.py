@@ -18,7 +18,7 @@ from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.records import Choice
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.traces.records import trace_schema

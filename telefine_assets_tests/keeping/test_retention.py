@@ -22,8 +22,8 @@ from telefine_assets.keeping.retention import FILE, INDEX, PARTITION, Rules, app
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.looks import Looks
 from telefine_assets.ledger.schema import look_numbers, look_outcomes, looks
-from telefine_assets.settings import RetentionSettings
-from telefine_assets.settings_file import SettingsError
+from telefine_assets.settings.file import SettingsError
+from telefine_assets.settings.retention import RetentionSettings
 from telefine_assets.store.files import Files
 from telefine_assets.store.tables import TableStore
 from telefine_assets_tests.cli.attested_home import MONDAY, NOON, TUESDAY, PaidHome

@@ -22,7 +22,8 @@ from telefine_assets.programs.spec import load_spec
 from telefine_assets.programs.teaching import teacher_for
 from telefine_assets.programs.versions import Version
 from telefine_assets.resources.storage import LedgerResource, StoreResource
-from telefine_assets.settings import PartitionSettings, RetentionSettings
+from telefine_assets.settings.retention import RetentionSettings
+from telefine_assets.settings.schema import PartitionSettings
 from telefine_assets.store.files import Files
 from telefine_assets.store.kept import RemovedError, kept_from
 from telefine_assets.traces.records import cleaned_to_table

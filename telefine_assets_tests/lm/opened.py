@@ -10,7 +10,7 @@ from telefine_assets.ledger.answers import Answers
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.lm.budget import Budget
 from telefine_assets.lm.opening import OpenLm, open_lm
-from telefine_assets.settings_lm import BudgetSettings
+from telefine_assets.settings.lm import BudgetSettings
 from telefine_assets_tests.knn_lm import KnnLm, lm_settings
 from telefine_assets_tests.programs.tickets import build
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from telefine_assets.lm import asking
 from telefine_assets.lm.budget import Budget, BudgetSpent, BudgetUnknown, DeadlinePassed, Meter, Spent, Unreachable
 from telefine_assets.lm.opening import open_lm
-from telefine_assets.settings_lm import BudgetSettings
+from telefine_assets.settings.lm import BudgetSettings
 from telefine_assets_tests.knn_lm import knn_lm, lm_settings
 from telefine_assets_tests.lm.opened import Clock, ask, journaled
 from telefine_assets_tests.programs.tickets import build, tickets

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from telefine_assets.lm.budget import Budget
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.lm.retrying import LONGEST_SECONDS, Gate, Notices, Retrying, pause
-from telefine_assets.settings_lm import LmSettings
+from telefine_assets.settings.lm import LmSettings
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.lm.opened import ask
 

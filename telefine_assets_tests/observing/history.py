@@ -23,7 +23,7 @@ from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.schema import look_numbers
 from telefine_assets.ledger.spool import Spool
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.api import served
 from telefine_assets_tests.automation.ticking import ticked
 from telefine_assets_tests.cli.attested_home import MONDAY, SIGNER

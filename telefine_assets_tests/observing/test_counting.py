@@ -20,7 +20,7 @@ from telefine_assets.observing.masking import Masker
 from telefine_assets.observing.observer import Observer, StageWork
 from telefine_assets.observing.tracing import Tracing
 from telefine_assets.observing.watching import Watched
-from telefine_assets.settings_observing import CountsSettings, ObservingSettings
+from telefine_assets.settings.observing import CountsSettings, ObservingSettings
 
 HERE = CountsSettings()
 

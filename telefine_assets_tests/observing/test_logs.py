@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telefine_assets.observing.logs import about, log_to
 from telefine_assets.observing.masking import MASK, Masker
 from telefine_assets.observing.observer import Observer, StageWork
-from telefine_assets.settings_observing import ObservingSettings
+from telefine_assets.settings.observing import ObservingSettings
 from telefine_assets_tests.api.served import Served, small_home
 
 SECRET = 'sk-7f3a "not" to be shown/é'

@@ -14,7 +14,7 @@ from telefine_assets.observing.masking import Masker
 from telefine_assets.observing.observer import Observer, StageWork
 from telefine_assets.observing.reporting import WITHHELD, Reporting
 from telefine_assets.observing.tracing import TAG, Tracing, parent_of_run, traceparent
-from telefine_assets.settings_observing import ObservingSettings
+from telefine_assets.settings.observing import ObservingSettings
 from telefine_assets_tests.api.served import Served, small_home
 
 SECRET = "a-key-for-the-model"
@@ -125,7 +125,7 @@ import sys
 from pathlib import Path
 from telefine_assets.observing.masking import Masker
 from telefine_assets.observing.observer import Observer, StageWork
-from telefine_assets.settings_observing import ObservingSettings
+from telefine_assets.settings.observing import ObservingSettings
 settings = ObservingSettings(otlp_endpoint="http://127.0.0.1:9", sentry_dsn="http://key@127.0.0.1:9/1")
 observer = Observer(settings, "telefine", Path({str(tmp_path)!r}), Masker())
 try:
@@ -144,7 +144,7 @@ import sys
 from pathlib import Path
 from telefine_assets.observing.masking import Masker
 from telefine_assets.observing.observer import Observer, StageWork
-from telefine_assets.settings_observing import ObservingSettings
+from telefine_assets.settings.observing import ObservingSettings
 with Observer(ObservingSettings(), "telefine", Path({str(tmp_path)!r}), Masker()).stage(StageWork("a", "b", "c", "d")):
     pass
 print([each for each in sys.modules if each.split(".")[0] in ("sentry_sdk", "opentelemetry")])

@@ -4,7 +4,7 @@ import pytest
 
 from telefine_assets.control.health import Broken, Skipped
 from telefine_assets.control.health_observing import observing
-from telefine_assets.settings import printable
+from telefine_assets.settings.loading import printable
 from telefine_assets_tests.small_settings import SECRET, mistakes
 
 

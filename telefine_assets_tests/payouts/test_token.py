@@ -6,7 +6,7 @@ from telefine_assets.attribution.records import RecordError
 from telefine_assets.ledger.records import Token
 from telefine_assets.payouts.plan import PayoutError
 from telefine_assets.payouts.token import contract_of, of_token, read_token, token_named, token_of, token_record
-from telefine_assets.settings import PayoutSettings
+from telefine_assets.settings.payout import PayoutSettings
 from telefine_assets_tests.payouts.test_plan import wallet
 
 CONTRACT = wallet(500)

@@ -11,9 +11,14 @@ from telefine_assets.lm.budget import Budget
 from telefine_assets.lm.opening import OpenLm, open_lm
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.spec import ProgramSpec, load_spec
-from telefine_assets.settings import CompileSettings, ProgramSettings, SplitSettings
-from telefine_assets.settings_compile import BootstrapFewShotSettings, LabeledFewShotSettings, RandomSearchSettings
-from telefine_assets.settings_lm import BudgetSettings
+from telefine_assets.settings.compile import (
+    BootstrapFewShotSettings,
+    CompileSettings,
+    LabeledFewShotSettings,
+    RandomSearchSettings,
+)
+from telefine_assets.settings.lm import BudgetSettings
+from telefine_assets.settings.schema import ProgramSettings, SplitSettings
 from telefine_assets.traces.clusters import cluster_of, split_of
 from telefine_assets.traces.records import CleanedTrace, json_text
 from telefine_assets_tests.knn_lm import KnnLm, lm_settings

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from telefine_assets.canonical import digest_of
 from telefine_assets.programs.datasets import Item
 from telefine_assets.programs.spec import ProgramSpec, load_spec
-from telefine_assets.settings import ProgramSettings
+from telefine_assets.settings.schema import ProgramSettings
 from telefine_assets.traces.clusters import cluster_of
 from telefine_assets_tests.programs.tickets import WORDS, Team, right_team, tickets
 from telefine_assets_tests.scripted_lm import Rule

@@ -15,7 +15,7 @@ from telefine_assets.payouts.token import token_of
 from telefine_assets.programs.champions import promote_day, serving
 from telefine_assets.programs.spec import ProgramError
 from telefine_assets.programs.versions import first_version
-from telefine_assets.settings import PayoutSettings
+from telefine_assets.settings.payout import PayoutSettings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets_tests.attestation.example import make_example

@@ -9,7 +9,7 @@ import pytest
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.programs.compiling import CANDIDATE, Models, compile_day
 from telefine_assets.programs.versions import Version, first_version
-from telefine_assets.settings_lm import LmSettings
+from telefine_assets.settings.lm import LmSettings
 from telefine_assets_tests.programs.examples import KEY, cleaned_trace, compile_settings, program_settings
 from telefine_assets_tests.programs.samples import SAMPLES
 from telefine_assets_tests.programs.tickets import tickets

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from telefine_assets.programs.datasets import dataset_digest, items_of
-from telefine_assets.settings import SplitSettings
+from telefine_assets.settings.schema import SplitSettings
 from telefine_assets_tests.programs.examples import KEY, cleaned_tickets, cleaned_trace
 
 SPLIT = SplitSettings(key="k", validation_percent=30, holdout_percent=30)

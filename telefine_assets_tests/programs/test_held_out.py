@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from telefine_assets.programs.held_out import HeldOut
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets_tests.programs.examples import cleaned_trace, program_settings
 
 SPLIT = program_settings().split

@@ -14,7 +14,7 @@ from telefine_assets.programs.nearest import KNN
 from telefine_assets.programs.packaging import PackageError, replace_package, write_package
 from telefine_assets.programs.spec import load_spec
 from telefine_assets.programs.versions import Version, first_version, make_version
-from telefine_assets.settings_lm import LmSettings
+from telefine_assets.settings.lm import LmSettings
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.programs.examples import items, opened, program_settings, tickets_spec
 

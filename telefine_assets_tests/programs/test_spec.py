@@ -6,7 +6,7 @@ import pytest
 from telefine_assets.errors import TelefineError
 from telefine_assets.programs.metrics import exact_match
 from telefine_assets.programs.spec import ProgramError
-from telefine_assets.settings import DeltaOneSettings
+from telefine_assets.settings.deltaone import DeltaOneSettings
 from telefine_assets_tests.programs.examples import tickets_spec
 
 HERE = __name__

@@ -14,8 +14,8 @@ from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import propose
 from telefine_assets.programs.teaching import Teacher, check_can_teach
 from telefine_assets.programs.versions import first_version, make_version
-from telefine_assets.settings_compile import BootstrapFewShotSettings
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.compile import BootstrapFewShotSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clusters import cluster_of
 from telefine_assets_tests.programs import teachers
 from telefine_assets_tests.programs.examples import (

@@ -16,7 +16,7 @@ from telefine_assets.cli.main import main
 from telefine_assets.control.reading import BESIDE
 from telefine_assets.definitions import build_defs
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.control.home import SETTINGS, Home
 from telefine_assets_tests.programs.tickets import ticket
 from telefine_assets_tests.traces.mlflow_store import fill

@@ -6,7 +6,7 @@ import dagster as dg
 
 from telefine_assets.definitions import build_defs
 from telefine_assets.partitions import bounds_ms
-from telefine_assets.settings import load_settings
+from telefine_assets.settings.loading import load_settings
 from telefine_assets_tests.traces.mlflow_store import copy_store, empty_store, fill
 
 FIRST, MIDDLE, LAST = DAYS = ("2026-11-02", "2026-11-03", "2026-11-04")

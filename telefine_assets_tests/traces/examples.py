@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from telefine_assets.settings import SplitSettings
-from telefine_assets.settings_traces import (
+from telefine_assets.settings.schema import SplitSettings
+from telefine_assets.settings.traces import (
     AuditSettings,
     CleaningSettings,
     NearDuplicateSettings,

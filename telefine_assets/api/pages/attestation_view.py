@@ -10,7 +10,7 @@ from telefine_assets.api.pages.words import probability
 from telefine_assets.attestation.standing import Issued
 from telefine_assets.attestation.standing_shown import STANDINGS
 from telefine_assets.pages.numbers import percent
-from telefine_assets.settings import SignerSettings
+from telefine_assets.settings.signer import SignerSettings
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.replay import Key, LogState

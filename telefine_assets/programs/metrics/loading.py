@@ -12,7 +12,7 @@ from telefine_assets.programs.metrics import matching
 from telefine_assets.programs.metrics.lm_judge import lm_judge
 from telefine_assets.programs.metrics.metric import Metric
 from telefine_assets.programs.metrics.scores import MetricError
-from telefine_assets.settings_metrics import AnyMetric, Function, LmJudge, MetricSettings
+from telefine_assets.settings.metrics import AnyMetric, Function, LmJudge, MetricSettings
 
 BUILT_IN: dict[str, Callable[..., Any]] = {
     "exact_match": matching.exact_match,

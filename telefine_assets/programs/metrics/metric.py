@@ -15,7 +15,7 @@ from telefine_assets.errors import TelefineError
 from telefine_assets.lm.untraced import untraced, untraced_modules
 from telefine_assets.programs.metrics import values
 from telefine_assets.programs.metrics.scores import PPM, CannotJudge, MetricError, ppm_of
-from telefine_assets.settings_metrics import Direction
+from telefine_assets.settings.metrics import Direction
 
 if TYPE_CHECKING:
     from telefine_assets.lm.opening import OpenLm

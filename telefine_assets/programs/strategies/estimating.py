@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.settings_compile import StrategySettings, plugins
+from telefine_assets.settings.compile import StrategySettings, plugins
 
 
 @dataclass(frozen=True)

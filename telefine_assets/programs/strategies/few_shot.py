@@ -8,7 +8,7 @@ from typing import Any
 
 from telefine_assets.programs.nearest import wrapped
 from telefine_assets.programs.strategies.protocol import Proposal, Task
-from telefine_assets.settings_compile import (
+from telefine_assets.settings.compile import (
     BootstrapFewShotSettings,
     KnnFewShotSettings,
     LabeledFewShotSettings,

@@ -15,7 +15,7 @@ from typing import Any
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies.estimating import chosen_by_size
 from telefine_assets.programs.strategies.protocol import Proposal, StrategyError, Task
-from telefine_assets.settings_compile import CoproSettings, GepaSettings, MiproV2Settings, SimbaSettings
+from telefine_assets.settings.compile import CoproSettings, GepaSettings, MiproV2Settings, SimbaSettings
 
 # DSPy gives up after so many answers that could not be parsed. What could not be asked is found by Task.check.
 _ERRORS = 1_000_000

@@ -9,7 +9,7 @@ from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import few_shot, instructing
 from telefine_assets.programs.strategies.protocol import Proposal, Propose, StrategyError, Task
 from telefine_assets.programs.strategies.quiet import Log, said_to
-from telefine_assets.settings_compile import StrategySettings, plugins
+from telefine_assets.settings.compile import StrategySettings, plugins
 
 logger = logging.getLogger(__name__)
 

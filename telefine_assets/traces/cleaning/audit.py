@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.settings_traces import AuditSettings
+from telefine_assets.settings.traces import AuditSettings
 from telefine_assets.traces.cleaning.labels import is_rater, latest
 from telefine_assets.traces.clusters import normalised
 from telefine_assets.traces.records import Assessment

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.settings_traces import BalanceSettings
+from telefine_assets.settings.traces import BalanceSettings
 from telefine_assets.traces.cleaning.outcomes import PPM
 
 

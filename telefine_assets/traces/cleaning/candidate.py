@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from telefine_assets.attribution.addresses import resolve_contributor
-from telefine_assets.settings_traces import CleaningSettings
+from telefine_assets.settings.traces import CleaningSettings
 from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.cleaning.labels import Label, expectations_on, expected_label, output_label
 from telefine_assets.traces.cleaning.outcomes import PPM, Notes, Outcome, OutcomeReader

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from telefine_assets.settings_traces import CleaningSettings
+from telefine_assets.settings.traces import CleaningSettings
 from telefine_assets.traces.cleaning.audit import Audit
 from telefine_assets.traces.cleaning.candidate import Candidate, Program, Row
 from telefine_assets.traces.cleaning.missing import NamesSaid

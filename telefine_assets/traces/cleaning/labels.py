@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.settings_traces import AuditSettings, CleaningSettings
+from telefine_assets.settings.traces import AuditSettings, CleaningSettings
 from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.cleaning.reading import read_said
 from telefine_assets.traces.fields import Fields

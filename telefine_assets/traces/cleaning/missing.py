@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from telefine_assets.settings_traces import CleaningSettings
+from telefine_assets.settings.traces import CleaningSettings
 from telefine_assets.traces.cleaning.candidate import Candidate, Program, Row
 from telefine_assets.traces.fields import Fields
 from telefine_assets.traces.records import Assessment

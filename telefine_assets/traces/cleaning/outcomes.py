@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from telefine_assets.settings_traces import OutcomeSettings
+from telefine_assets.settings.traces import OutcomeSettings
 from telefine_assets.traces.cleaning.reading import read_said
 from telefine_assets.traces.records import Assessment, json_text
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from telefine_assets.settings_traces import OutlierSettings
+from telefine_assets.settings.traces import OutlierSettings
 from telefine_assets.traces.cleaning.day import Day
 from telefine_assets.traces.cleaning.judging import answer_column
 from telefine_assets.traces.cleaning.outcomes import PPM

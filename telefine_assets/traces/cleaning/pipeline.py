@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings import SplitSettings
-from telefine_assets.settings_traces import CleaningSettings
+from telefine_assets.settings.schema import SplitSettings
+from telefine_assets.settings.traces import CleaningSettings
 from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.cleaning.audit import Checked
 from telefine_assets.traces.cleaning.balance import balanced, weight_ppm

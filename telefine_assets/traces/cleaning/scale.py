@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, Final
 
-from telefine_assets.settings_traces import CleaningSettings, OutcomeSettings
+from telefine_assets.settings.traces import CleaningSettings, OutcomeSettings
 from telefine_assets.traces.cleaning.outcomes import PPM, Notes, OutcomeReader
 from telefine_assets.traces.records import Assessment
 

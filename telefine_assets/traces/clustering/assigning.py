@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clustering.day import Day, Trace, in_order
 from telefine_assets.traces.clustering.index import Entry, digests, index_table, listed_in
 from telefine_assets.traces.clustering.matching import Matcher

@@ -17,7 +17,7 @@ from telefine_assets.traces.sources.protocol import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from telefine_assets.settings import ProgramSettings
+    from telefine_assets.settings.schema import ProgramSettings
 
 Choice = Literal["auto", "direct", "api"]
 

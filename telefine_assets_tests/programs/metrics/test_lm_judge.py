@@ -10,8 +10,8 @@ import pytest
 from telefine_assets.lm.budget import Budget, BudgetSpent
 from telefine_assets.lm.opening import open_lm
 from telefine_assets.programs.metrics import PPM, Judged, MetricError, metric_named
-from telefine_assets.settings_lm import BudgetSettings
-from telefine_assets.settings_metrics import LmJudge
+from telefine_assets.settings.lm import BudgetSettings
+from telefine_assets.settings.metrics import LmJudge
 from telefine_assets_tests.knn_lm import lm_settings
 from telefine_assets_tests.programs.metrics.judging import labelled
 

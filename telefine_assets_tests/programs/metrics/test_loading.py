@@ -6,7 +6,7 @@ import dspy
 import pytest
 
 from telefine_assets.programs.metrics import MetricError, exact_match, metric_named
-from telefine_assets.settings_metrics import F1, ExactMatch, Function, LmJudge, Numeric
+from telefine_assets.settings.metrics import F1, ExactMatch, Function, LmJudge, Numeric
 from telefine_assets_tests.programs.metrics.judging import labelled
 
 HERE = __name__

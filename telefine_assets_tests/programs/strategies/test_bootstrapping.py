@@ -7,7 +7,7 @@ import pytest
 from telefine_assets.lm.opening import Unreachable
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import propose
-from telefine_assets.settings_compile import BootstrapFewShotSettings
+from telefine_assets.settings.compile import BootstrapFewShotSettings
 from telefine_assets_tests.programs.examples import tickets_spec
 from telefine_assets_tests.programs.strategies.tasks import knows, proposals, states, task_on, two_steps
 

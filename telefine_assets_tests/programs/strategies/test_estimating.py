@@ -3,7 +3,7 @@
 import pytest
 
 from telefine_assets.programs.strategies import Estimate, estimate
-from telefine_assets.settings_compile import (
+from telefine_assets.settings.compile import (
     BootstrapFewShotSettings,
     CoproSettings,
     GepaSettings,

@@ -5,7 +5,7 @@ import pytest
 from telefine_assets.programs.nearest import KNN, demos_shown, wrapped
 from telefine_assets.programs.state import dump_state, load_state
 from telefine_assets.programs.strategies import propose
-from telefine_assets.settings_compile import KnnFewShotSettings
+from telefine_assets.settings.compile import KnnFewShotSettings
 from telefine_assets_tests.programs.examples import BOOTSTRAP, LABELED, SEARCH, items
 from telefine_assets_tests.programs.strategies.tasks import SPEC, proposals, right, states, task_on
 

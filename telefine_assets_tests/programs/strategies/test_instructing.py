@@ -7,7 +7,7 @@ import pytest
 from telefine_assets.lm.opening import Unreachable
 from telefine_assets.programs.state import dump_state
 from telefine_assets.programs.strategies import StrategyError, estimate, instructing, propose
-from telefine_assets.settings_compile import CoproSettings, GepaSettings, MiproV2Settings, SimbaSettings
+from telefine_assets.settings.compile import CoproSettings, GepaSettings, MiproV2Settings, SimbaSettings
 from telefine_assets_tests.knn_lm import knn_lm
 from telefine_assets_tests.programs.examples import opened
 from telefine_assets_tests.programs.strategies.tasks import proposals, right, states, task_on

@@ -10,13 +10,13 @@ import pytest
 from telefine_assets.lm.opening import Unreachable
 from telefine_assets.programs.metrics import MetricError
 from telefine_assets.programs.strategies import REGISTRY, Estimate, Proposal, StrategyError, estimate, propose
-from telefine_assets.settings_compile import BUILT_IN, CompileSettings, StrategySettings, plugins
+from telefine_assets.settings.compile import BUILT_IN, CompileSettings, StrategySettings, plugins
 from telefine_assets_tests.programs.examples import LABELED, tickets_spec
 from telefine_assets_tests.programs.strategies.tasks import proposals, task_on
 
 PLUGIN = """
 from telefine_assets.programs.strategies import Estimate, Proposal
-from telefine_assets.settings_compile import StrategySettings
+from telefine_assets.settings.compile import StrategySettings
 
 
 class Settings(StrategySettings):

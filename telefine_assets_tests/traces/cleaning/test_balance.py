@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telefine_assets.settings_traces import BalanceSettings
+from telefine_assets.settings.traces import BalanceSettings
 from telefine_assets.traces.cleaning.balance import balanced
 from telefine_assets.traces.records import table_to_cleaned
 from telefine_assets_tests.traces.examples import (

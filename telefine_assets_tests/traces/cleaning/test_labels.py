@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Optional
 
 import pytest
 
-from telefine_assets.settings_traces import OutcomeSettings
+from telefine_assets.settings.traces import OutcomeSettings
 from telefine_assets.traces.cleaning.annotations import FieldTypes
 from telefine_assets.traces.cleaning.audit import Checked
 from telefine_assets.traces.cleaning.labels import takes_null

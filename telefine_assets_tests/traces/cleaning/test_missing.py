@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from telefine_assets.settings_traces import OutcomeSettings
+from telefine_assets.settings.traces import OutcomeSettings
 from telefine_assets.traces.cleaning.missing import why_unlabelled
 from telefine_assets.traces.fields import Fields
 from telefine_assets_tests.traces.examples import DAY, clean, expectation, feedback, settings_with, trace, why

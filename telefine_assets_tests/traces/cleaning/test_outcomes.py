@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telefine_assets.settings_traces import OutcomeSettings
+from telefine_assets.settings.traces import OutcomeSettings
 from telefine_assets.traces.cleaning.outcomes import Notes, OutcomeReader
 from telefine_assets_tests.traces.examples import Text, clean, expectation, feedback, only, settings_with, trace, why
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telefine_assets.settings_traces import OutlierSettings
+from telefine_assets.settings.traces import OutlierSettings
 from telefine_assets.traces.fields import Fields
 from telefine_assets_tests.traces.examples import cleaned, expectation, feedback, settings_with, trace, why
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clusters import cluster_of, split_of
 from telefine_assets.traces.records import table_to_cleaned
 from telefine_assets_tests.traces.examples import DAY, SPLIT, clean, expectation, feedback, settings_with, trace

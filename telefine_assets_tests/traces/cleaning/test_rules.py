@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telefine_assets.settings_traces import BalanceSettings, OutcomeSettings, OutlierSettings
+from telefine_assets.settings.traces import BalanceSettings, OutcomeSettings, OutlierSettings
 from telefine_assets.traces.cleaning import RULES, CleaningError, clean_day
 from telefine_assets.traces.fields import Fields
 from telefine_assets.traces.records import Trace, cleaned_schema, table_to_cleaned

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telefine_assets.settings_traces import OutcomeSettings
+from telefine_assets.settings.traces import OutcomeSettings
 from telefine_assets.traces.cleaning import explain
 from telefine_assets.traces.cleaning.quality import Curve
 from telefine_assets.traces.records import table_to_cleaned

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clustering.assigning import Clustered, cluster_day
 from telefine_assets.traces.clustering.shingles import hashed_shingles
 from telefine_assets.traces.clusters import cluster_of, text_of

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings_traces import NearDuplicateSettings
+from telefine_assets.settings.traces import NearDuplicateSettings
 from telefine_assets.traces.clustering.index import METHOD, index_schema
 from telefine_assets_tests.traces.clustering.days import (
     Program,
