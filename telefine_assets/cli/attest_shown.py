@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from telefine_assets.cli.shared import short
+from telefine_assets.pages.numbers import at_least, gain
 
 if TYPE_CHECKING:
     from telefine_assets.attestation.handed_on import HandedOn
@@ -67,8 +68,8 @@ def _claimed(found: HandedOn) -> Iterator[str]:
     yield f"  program     {short(claim.program)} {claim.candidate_version[:12]}, day {claim.partition}"
     yield from (f"  instead of  {uid}, which was revoked" for uid in claim.replaces)
     yield (
-        f"  claims      +{decision.delta_ppm / 10_000:.2f} pp on {decision.n} held-out items "
-        f"(at least {decision.lower_ppm / 10_000:.2f} pp), p {short(decision.p)} below {short(decision.alpha)}: "
+        f"  claims      {gain(decision.delta_ppm)} on {decision.n} held-out items "
+        f"(at least {at_least(decision.lower_ppm)}), p {short(decision.p)} below {short(decision.alpha)}: "
         f"{short(decision.grade)}"
     )
     yield f"  pays        {len(verified.weights.lines)} wallets, {verified.weights.escrow_ppm} ppm in escrow"

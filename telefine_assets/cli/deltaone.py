@@ -200,4 +200,8 @@ def _print_markdown(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(text, hyperlinks=False))
+    terminal = Console()
+    if terminal.is_terminal:
+        terminal.print(Markdown(text, hyperlinks=False))
+    else:
+        typer.echo(text)

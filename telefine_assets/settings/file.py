@@ -32,7 +32,7 @@ class SettingsError(TelefineError):
 
 def config_path() -> Path:
     """The settings file: ``$TELEFINE_CONFIG``, or ``telefine.yaml`` in the working directory."""
-    return Path(os.environ.get("TELEFINE_CONFIG", "telefine.yaml")).resolve()
+    return Path(os.environ.get("TELEFINE_CONFIG") or "telefine.yaml").resolve()
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except RepeatedKey as error:
         raise SettingsError(f"{path.name}: {error}") from None
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from None
+        raise SettingsError(f"{path.name}: is not YAML: {_where(error)}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path.name}: is not UTF-8 text") from None
     except OSError as error:
@@ -146,6 +146,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"{path.name}: must be a mapping of settings")
     return values
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """What is wrong, and where: YAML's own words name a place in an unnamed string."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
 
 
 def _profiles(values: Any, source: str) -> dict[str, dict[str, Any]]:

@@ -84,6 +84,7 @@ def test_show_tells_everything_of_a_success(told, telefine):
     assert code == 0
     for part in ("Reached", "+8.18 pp", "61 / 23 / 380", "Where it is worse", "(ticket 0)", "billing"):
         assert part in out
+    assert out.startswith("# "), "what goes into a file is Markdown, of no terminal's width"
 
 
 def test_show_of_a_living_holdout_has_no_score_whatever_is_asked(told, telefine):

@@ -66,6 +66,10 @@ def test_the_environment_names_the_file(tmp_path, monkeypatch):
     elsewhere.write_text(yaml.safe_dump(smallest() | {"deployment": "elsewhere"}))
     monkeypatch.setenv("TELEFINE_CONFIG", str(elsewhere))
     assert load_settings().deployment == "elsewhere"
+    monkeypatch.setenv("TELEFINE_CONFIG", "")
+    monkeypatch.chdir(tmp_path)
+    elsewhere.rename("telefine.yaml")
+    assert load_settings().deployment == "elsewhere", "an empty variable is none"
 
 
 # What a mistake says
@@ -166,7 +170,8 @@ def test_a_missing_file_says_what_to_do(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"lm: [", "is not YAML"),
+        (b"lm: [", "telefine.yaml: is not YAML: line 1, column 6: expected the node content"),
+        (b"lm: \x01", "is not YAML: unacceptable character"),
         (b"", "must be a mapping"),
         (b"- lm", "must be a mapping"),
         (b"\xff\xfe", "is not UTF-8 text"),
