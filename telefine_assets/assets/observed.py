@@ -1,4 +1,4 @@
-"""The making of every stage is seen: logged, timed, counted, traced, as far as the settings ask for it."""
+"""The making of every stage is seen (logged, timed, counted, traced, as far as the settings ask) and can be stopped."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from telefine_assets.assets.interruptions import insisting
 from telefine_assets.assets.line import Line
 from telefine_assets.observing.observer import StageWork
 
@@ -20,7 +21,8 @@ def observed(line: Line, stage: str) -> Callable[[Body], Body]:
         def seen(context: dg.AssetExecutionContext, *resources: Any, **named: Any) -> dg.MaterializeResult:
             days = context.partition_keys
             partition = days[0] if len(days) == 1 else f"{days[0]}..{days[-1]}"
-            with line.observer.stage(StageWork(line.name, stage, partition, context.run_id, context.run.tags)):
+            work = StageWork(line.name, stage, partition, context.run_id, context.run.tags)
+            with line.observer.stage(work), insisting():
                 return body(context, *resources, **named)
 
         return seen

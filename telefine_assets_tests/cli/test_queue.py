@@ -46,7 +46,7 @@ def telefine(home, capsys, monkeypatch):
 @pytest.fixture
 def control(home, telefine):
     opened = open_control(load_settings())
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while webserver_at(opened.settings.dagster.url, opened.instance) is None:
         assert time.monotonic() < deadline, (home.folder / "dev.log").read_text()
         time.sleep(0.2)
