@@ -42,7 +42,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.deltaone.day import report_day
         from telefine_assets.ledger.looks import Looks
 
-        signer.signer()  # Else a look would be spent on what nobody can sign.
+        signer.signer().prepare()  # Else a look would be spent on what nobody can sign.
         day = context.partition_key
         compiled = store.records.read(line.name, "compiled_programs", day)
         window = cleaned_window(line, store, ledger, day)

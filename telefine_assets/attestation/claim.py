@@ -95,7 +95,7 @@ class Decision:
         losses: pairs that the baseline won.
         unresolved: pairs left out because a side could not be asked.
         grade: the grade of the report, such as ``improved``.
-        method: the test, such as ``exact_mcnemar``.
+        method: the test, such as ``mcnemar_exact``.
     """
 
     delta_ppm: int

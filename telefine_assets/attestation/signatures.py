@@ -43,6 +43,13 @@ class Signer(Protocol):
     def address(self) -> str:
         """The signer's address, EIP-55."""
 
+    def prepare(self) -> None:
+        """Make ready for a signature as far as that can be done without making one.
+
+        Raises:
+            SigningError: there would be none.
+        """
+
     def sign_typed_data(self, full_message: dict[str, Any]) -> tuple[int, int, int]:
         """Sign an EIP-712 message and return (v, r, s), v being 27 or 28.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess  # the command of a KMS, given as a list and run without a shell
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -62,6 +63,9 @@ class LocalKeySigner(_Sealed):
         address, self._sign = _open(key)
         super().__init__(address)
 
+    def prepare(self) -> None:
+        """Nothing is left to do: the key was opened."""
+
     def sign_typed_data(self, full_message: dict[str, Any]) -> Vrs:
         """Sign an EIP-712 message and return (v, r, s)."""
         return self._sign(full_message)
@@ -70,7 +74,7 @@ class LocalKeySigner(_Sealed):
 class KeystoreSigner(_Sealed):
     """Signs with the key in an encrypted (Web3 Secret Storage) keystore.
 
-    It is decrypted at the first signature, which takes a second or more by
+    It is decrypted when it is first needed, which takes a second or more by
     design, and held in memory from then on.
     """
 
@@ -105,24 +109,38 @@ class KeystoreSigner(_Sealed):
             raise SigningError(f"Cannot read the keystore {path}: {type(error).__name__}.") from None
         return cls(keystore, password)
 
-    def sign_typed_data(self, full_message: dict[str, Any]) -> Vrs:
-        """Sign an EIP-712 message and return (v, r, s).
+    def prepare(self) -> None:
+        """Decrypt the keystore.
 
         Raises:
             SigningError: the password is wrong, or the key is another address's.
         """
+        self._opened()
+
+    def sign_typed_data(self, full_message: dict[str, Any]) -> Vrs:
+        """Sign an EIP-712 message and return (v, r, s).
+
+        Raises:
+            SigningError: as ``prepare`` does.
+        """
+        return self._opened()(full_message)
+
+    def _opened(self) -> Callable[[dict[str, Any]], Vrs]:
         if self._sign is None:
             address, sign = _open(self._decrypt())
             if address != self.address:
                 raise SigningError(f"The keystore says {self.address} but holds the key of {address}.")
             self._sign = sign
-        return self._sign(full_message)
+        return self._sign
 
     def _decrypt(self) -> str:
         from eth_account import Account
 
         try:
             return bytes(Account.decrypt(self._keystore, self._password())).hex()
+        except OSError as error:
+            why = error.strerror
+            raise SigningError(f"Cannot read the password of the keystore of {self.address}: {why}.") from None
         except (ValueError, TypeError, KeyError, NotImplementedError):
             raise SigningError(f"Cannot open the keystore of {self.address}: wrong password, or damaged.") from None
 
@@ -166,6 +184,15 @@ class ExternalCommandSigner(_Sealed):
         self._timeout = timeout
         self._run = run or _run
         super().__init__(require_wallet(address, "signer.address"))
+
+    def prepare(self) -> None:
+        """See that there is such a program; whether it signs, only a signature tells.
+
+        Raises:
+            SigningError: there is none, or it cannot be executed.
+        """
+        if shutil.which(self._argv[0]) is None:
+            raise SigningError(f"Cannot start the signing command {Path(self._argv[0]).name}: no such program.")
 
     def sign_typed_data(self, full_message: dict[str, Any]) -> Vrs:
         """Sign an EIP-712 message and return (v, r, s).

@@ -16,7 +16,7 @@ _PACKAGE = "telefine_assets_tests.benchmarks"
 def bench(
     name: Annotated[str | None, typer.Argument(help="One benchmark, such as import_time; all if left out.")] = None,
 ) -> None:
-    """Measure against peers and limits. The machine should be quiet; all of them take twenty minutes.
+    """Measure against peers and limits. The machine should be quiet; all of them take three hours.
 
     Example: telefine bench import_time
     """

@@ -165,7 +165,7 @@ def ledger(settings: Settings) -> str:
 
 
 def signer(settings: Settings) -> str:
-    """The key is there, and good in the deployment's own log."""
+    """The key is there, can be opened, and is good in the deployment's own log."""
     from telefine_assets.attestation.signers import LocalKeySigner
     from telefine_assets.ledger.connection import Ledger
     from telefine_assets.resources.signing import SignerResource
@@ -173,7 +173,9 @@ def signer(settings: Settings) -> str:
     resource, key = SignerResource.of(settings.signer, settings.deployment), settings.signer.private_key
     # A resource learns its key from the environment only when a run starts.
     local = LocalKeySigner(key.get_secret_value()) if settings.signer.kind == "environment" and key else None
-    address = (local or resource.signer()).address
+    found = local or resource.signer()
+    found.prepare()
+    address = found.address
     with closing(Ledger(settings.ledger.url)) as opened:
         state = resource.trust(opened).state()
     if not state.size:

@@ -150,10 +150,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _where(error: yaml.YAMLError) -> str:
     """What is wrong, and where: YAML's own words name a place in an unnamed string."""
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    if mark is None:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return " ".join(str(error).split())
-    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
 
 
 def _profiles(values: Any, source: str) -> dict[str, dict[str, Any]]:

@@ -47,6 +47,21 @@ def test_a_wrong_password_says_so_and_nothing_more():
     assert "battery" not in "".join(traceback.format_exception(error.value))
 
 
+def test_who_cannot_sign_is_known_before_anything_is_to_be_signed(tmp_path):
+    for signer in (ATTESTER, KeystoreSigner(keystore(), lambda: "correct horse"), command(sys.executable)):
+        signer.prepare()
+    with pytest.raises(SigningError, match="wrong password"):
+        KeystoreSigner(keystore(), lambda: "battery staple").prepare()
+    with pytest.raises(SigningError, match=r"password of the keystore of 0x\w+: No such file"):
+        KeystoreSigner(keystore(), (tmp_path / "gone").read_text).prepare()
+    with pytest.raises(SigningError, match="signing command kms: no such program"):
+        command("/nowhere/kms").prepare()
+
+
+def command(program: str) -> ExternalCommandSigner:
+    return ExternalCommandSigner([program, "sign"], ATTESTER.address)
+
+
 def test_a_keystore_that_names_another_address_is_refused():
     lying = keystore() | {"address": "ab" * 20}
     with pytest.raises(SigningError, match="holds the key of"):

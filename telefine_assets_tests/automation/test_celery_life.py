@@ -53,7 +53,7 @@ def worker(lasting: Any, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def until(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import yaml
+from eth_account import Account
 
 from telefine_assets.attestation.log_writing import begin
 from telefine_assets.attestation.signers import LocalKeySigner
@@ -193,6 +194,17 @@ def test_a_ledger_of_another_telefine_is_named(home, found):
         database.execute("INSERT INTO ledger_version VALUES (999)")
     finding = found("ledger")
     assert (finding.health, "schema 999" in finding.said) == (Health.BROKEN, True)
+
+
+def test_a_wrong_password_is_found_before_it_is_needed(home, found):
+    keys = {"keystore": home.folder / "key.json", "password_file": home.folder / "password"}
+    keys["keystore"].write_text(json.dumps(Account.encrypt("11" * 32, "correct horse", kdf="pbkdf2", iterations=2)))
+    keys["password_file"].write_text("battery staple")
+    write_settings(home, signer={"kind": "keystore", **{name: str(path) for name, path in keys.items()}})
+    finding = found("signer")
+    assert (finding.health, "wrong password" in finding.said) == (Health.BROKEN, True)
+    keys["password_file"].write_text("correct horse")
+    assert found("signer").health is Health.OK
 
 
 def test_a_signer_who_is_not_good_in_the_log_is_named(found):

@@ -120,7 +120,7 @@ def test_what_comes_while_it_follows_is_written_too(settings, ledger, monkeypatc
     follower.start()
     try:
         accept(ledger, submitted(1))
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while Spool(ledger).lag("tickets").waiting and time.monotonic() < until:
             time.sleep(0.05)
     finally:
@@ -136,7 +136,7 @@ def test_who_waits_for_its_turn_sees_that_it_is_to_stop(settings, ledger):
     follower = threading.Thread(target=keep_draining, args=(settings, ledger, stop, said.append), daemon=True)
     with turn(ledger, "spool", 1, lambda held: pytest.fail(held)):
         follower.start()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while not said and time.monotonic() < until:
             time.sleep(0.05)
         stop.set()
@@ -151,7 +151,7 @@ def test_a_server_writes_what_was_handed_in_and_leaves_nothing_behind(settings, 
     command = [sys.executable, "-m", "telefine_assets.cli.main", "serve", "--port", "0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 240
         while Spool(ledger).lag("tickets").waiting and time.monotonic() < until:
             time.sleep(0.1)
         assert Spool(ledger).lag("tickets").waiting == 0

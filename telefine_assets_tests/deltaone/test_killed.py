@@ -49,7 +49,7 @@ def start(house, gate):
 
 
 def wait_for(happened):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.01)

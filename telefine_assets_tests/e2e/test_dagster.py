@@ -45,7 +45,7 @@ def test_dagster_dev_serves_the_graph_on_loopback(tmp_path: Path) -> None:
     query = json.dumps({"query": "{assetNodes {assetKey {path}}}"}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"})
     nodes: list[dict[str, dict[str, list[str]]]] = []
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     try:
         while len(nodes) < 8 and time.monotonic() < deadline:
             try:
