@@ -86,7 +86,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
             no such archive, or more than ``MAX_FILES`` or ``MAX_BYTES``.
     """
     if not path.exists():
-        raise TelefineError(f"{path}: there is nothing; {_EXPORT}")
+        raise TelefineError(f"{path}: no such file or folder; {_EXPORT}")
     if path.is_file() and path.suffix == SUFFIX:
         # Every file has a header and fills its last block.
         return unpack(_read_up_to(path, MAX_BYTES + 2 * _BLOCK * MAX_FILES + _RECORD))
