@@ -102,8 +102,8 @@ def erase_one(here: Here, wish: Wish, as_json: bool, confirm: Callable[[], None]
     _carry_out(here, planned, wish)
     left = _left(here, planned)
     proved = _proved(here)
-    lost = list(proved.problems) if _counts(proved) == _counts(before) else [*proved.problems, _fewer(before, proved)]
-    note(as_json, f"erased; {'NOT every proof stands' if lost else 'every proof stands'}")
+    lost = _lost(before, proved)
+    note(as_json, f"erased; {'NOT every proof stands' if lost else 'every proof stands'}{_by_word(before, proved)}")
     return planned.to_record() | {"erased": True, "left": left, "lost": lost}
 
 
@@ -164,6 +164,7 @@ def _carry_out(here: Here, planned: ErasurePlan, wish: Wish) -> None:
     now, files = datetime.now(UTC), here.deployment.files
     tell_log = _teller(here, wish.reason) if planned.attested - planned.serving.keys() else _nothing
     asking = Asked(wish.wallet, wish.reason, wish.by)
+    Erasures(here.ledger).require_alone()
     remember(files, {wish.wallet: Last(int(now.timestamp() * 1000), wish.reason)})
     Erasures(here.ledger).record(asking, planned.names, now, remembered(files)[wish.wallet].at_ms)
     # The traces, from which the words are known, go last.
@@ -172,7 +173,7 @@ def _carry_out(here: Here, planned: ErasurePlan, wish: Wish) -> None:
 
 
 def _settle(here: Here, wish: Wish) -> None:
-    """Nothing is kept any more: ledger and list agree on that, and MLflow's file holds nothing of what was cut off."""
+    """Nothing is kept any more: ledger and list agree on that, and no database's file holds what was cut off."""
     from telefine_assets.keeping.erasure_list import Last, remember, remembered
     from telefine_assets.ledger.erasures import Asked, Erasures
 
@@ -181,6 +182,8 @@ def _settle(here: Here, wish: Wish) -> None:
         erasures.record(Asked(wish.wallet, last.reason, wish.by), {}, datetime.now(UTC), last.at_ms)
     if at_ms := erasures.last_ms().get(wish.wallet):
         remember(files, {wish.wallet: Last(at_ms, wish.reason)})
+        erasures.remove_rows()
+        erasures.compact()
         _compact_mlflow(here.settings)
 
 
@@ -224,6 +227,20 @@ def _proved(here: Here) -> Proven:
     return prove(here.ledger, trust_of(here.settings, here.ledger), here.deployment.files, progress())
 
 
+def _lost(before: Proven, after: Proven) -> list[str]:
+    """What is not proved any more, and what an erasure must not have taken."""
+    from telefine_assets.keeping.proofs import lost_to_erasure
+
+    fewer = [] if _counts(after) == _counts(before) else [_fewer(before, after)]
+    return [*after.problems, *lost_to_erasure(before.erased, after.erased), *fewer]
+
+
+def _by_word(before: Proven, after: Proven) -> str:
+    """How many attestations could be decided again before, and stand by the log's word now."""
+    number = len(after.erased.keys() - before.erased.keys())
+    return f", {number} of the attestations by the log's word on what was erased of them" if number else ""
+
+
 def _counts(proved: Proven) -> tuple[int, int]:
     return proved.attestations + proved.distrusted, proved.payouts
 
@@ -249,6 +266,7 @@ def _forget_runs(here: Here, words: Words) -> None:
     """Remove Dagster's runs whose events or logs quote the words: no proof rests on any."""
     from telefine_assets.control.instance import open_instance
     from telefine_assets.control.old_runs import DagsterRuns
+    from telefine_assets.keeping.databases import write_anew
     from telefine_assets.keeping.erasing import quoting
 
     found = quoting(words, here.places.dagster_files(), cut=True)
@@ -262,23 +280,16 @@ def _forget_runs(here: Here, words: Words) -> None:
                 runs.remove(name)
     for file in found:
         if file.suffix == ".db" and file.exists():
-            _compact(file)
+            write_anew(file)
         else:
             file.unlink(missing_ok=True)
 
 
-def _compact(file: Path) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as database:
-        database.execute("VACUUM")
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
 def _compact_mlflow(settings: Settings) -> None:
+    from telefine_assets.keeping.databases import write_anew
+
     if settings.mlflow.tracking_uri.startswith("sqlite:///"):
-        _compact(Path(settings.mlflow.tracking_uri.removeprefix("sqlite:///")))
+        write_anew(Path(settings.mlflow.tracking_uri.removeprefix("sqlite:///")))
 
 
 def opened(settings: Settings, proxied: str | None) -> Here:
@@ -335,8 +346,9 @@ def _left(here: Here, planned: ErasurePlan) -> list[str]:
     from telefine_assets.keeping.erasing import standing_still
 
     places = here.places
-    files = [file for url in places.databases().values() if (file := file_of(url))] if places.mlflow else []
-    return standing_still(here.deployment, planned, files, places.dagster_files())
+    databases = [file for url in places.databases().values() if (file := file_of(url))]
+    logs = [file.with_name(f"{file.name}-wal") for file in databases]
+    return standing_still(here.deployment, planned, [*databases, *logs], places.dagster_files())
 
 
 def wallet_of(address: str) -> str:

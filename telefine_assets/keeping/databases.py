@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from telefine_assets.keeping.manifest import KeepingError
 
 _SERVICE = "telefine"
-_BUSY_SECONDS = 2
+_BUSY_SECONDS, _WAIT_SECONDS = 2, 60
 
 
 def file_of(url: str) -> Path | None:
@@ -75,6 +75,28 @@ def require_idle(file: Path) -> None:
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
             raise KeepingError(f"{file} is in use: stop telefine serve and the daemon, then restore") from error
+
+
+def write_anew(file: Path) -> None:
+    """Write an SQLite database anew, so that its files hold nothing of what was removed from it.
+
+    Raises:
+        KeepingError: somebody has it open: it holds what was removed until this is done again.
+    """
+    try:
+        with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
+            database.execute("VACUUM")
+            # It does not fail where somebody reads an older state: it says so. Without such a log it says nothing.
+            (is_busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise KeepingError(f"{file} cannot be written anew: {error}") from error
+        is_busy = True
+    if is_busy:
+        raise KeepingError(
+            f"{file} is in use, and holds what was removed from it until it is written anew: stop what reads or writes "
+            "it (MLflow's server, Dagster, the daemon), and run this again"
+        )
 
 
 def is_empty(url: str) -> bool:

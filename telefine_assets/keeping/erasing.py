@@ -48,9 +48,14 @@ def erase(
         forget: removes traces from MLflow, by program and id.
 
     Raises:
-        RecordRefused, SigningError: the log cannot be written to; nothing of the evidence was removed then.
+        LedgerError: somebody has the ledger's file open, which holds the words until this is done again.
+        RecordRefused, SigningError: the log cannot be written to.
+            Nothing of the evidence, and no trace, was removed in either case.
     """
+    # First, while evidence and traces are there, by which another run knows of the words.
     erasures = Erasures(deployment.ledger)
+    erasures.remove_rows()
+    erasures.compact()
     going = planned.names[EVIDENCE] - planned.serving.keys()
     if proved := sorted(going & planned.attested):
         say(proved)
@@ -61,8 +66,6 @@ def erase(
     for name in planned.records:
         record = json.loads(deployment.files.read(name) or b"{}")
         deployment.files.write(name, canonical_json(planned.theirs.words.taken_out_of(record)))
-    if erasures.remove_rows() or planned.theirs.traces:
-        erasures.compact()
     for program in sorted({program for program, _ in planned.theirs.days}):
         days = {day: ids for (of, day), ids in planned.theirs.days.items() if of == program}
         _strip(deployment, program, days)
@@ -134,9 +137,10 @@ def _in(rows: Iterable[list[Row]], schema: pa.Schema) -> Iterator[pa.RecordBatch
 
 
 def _row(row: Row, tag: str) -> Row:
-    who = json.loads(str(row["tags"]))[tag]
+    # What was stored named nobody, perhaps: that it is this contributor's, MLflow has said since.
+    who = {name: each for name, each in json.loads(str(row["tags"])).items() if name == tag}
     empty = dict.fromkeys(("inputs", "outputs", "error", "session", "spans"))
-    return row | empty | {"tags": json_text({tag: who}), "assessments": "[]", "fingerprint": ERASED}
+    return row | empty | {"tags": json_text(who), "assessments": "[]", "fingerprint": ERASED}
 
 
 def _clean_row(row: Row) -> Row:

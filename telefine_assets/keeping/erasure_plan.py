@@ -196,6 +196,7 @@ def said_by(deployment: Deployment, contributor: str, proofs: Proofs) -> Theirs:
     typed = {text for text, typed in own if typed}
     quoting = Quoting(proofs.instructions, typed)
     theirs.words.forget(proofs.own)
+    theirs.words.forget_within(proofs.told)
     others: set[str] = set()
     for program, day, row, is_theirs in _rows(deployment, contributor):
         if not is_theirs:

@@ -1,9 +1,9 @@
 """What proves, and is never erased; and what it says itself, which is nobody's words.
 
-Attestations, the facts and looks that they rest on, payout plans and claims hold wallets,
-digests and amounts, by their kinds. What a person types can equal a part of them all
-the same ("planned", a URL, a uid): so these files are left out whatever is typed, and
-what they say in one word identifies nobody.
+Attestations, the facts, looks and decisions that they rest on, payout plans and claims hold
+wallets, digests and amounts, by their kinds. What a person types can equal a part of them all
+the same ("planned", a URL, a grade): so these files are left out whatever is typed, and
+what they say is nobody's: neither the whole of it nor a part.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import select
 from telefine_assets.attestation.bundle import AttestationBundle, message_of
 from telefine_assets.attestation.claim import Claim
 from telefine_assets.attestation.failures import VerificationFailed
-from telefine_assets.attestation.files import CANDIDATE, DEMOS, LOOKS
+from telefine_assets.attestation.files import CANDIDATE, DEMOS, LOOKS, REPORT, TRAINSET
 from telefine_assets.attestation.log_receipt import LEAF_KIND
 from telefine_assets.attestation.reissued import REPLACED_STATEMENT
 from telefine_assets.attestation.replay import replay
@@ -38,11 +38,15 @@ from telefine_assets.store.files import Files
 WEIGHTS = "contributor_weights"
 PROVING = (ATTESTATIONS, PAYOUTS, WEIGHTS, "champions", "reissues")
 """The stages whose records hold no words: what they say is proved, promoted or paid."""
-QUOTING = ("deltaone_reports", COMPILED)
+REPORTS = "deltaone_reports"
+QUOTING = (REPORTS, COMPILED)
 """The stages whose records may quote items."""
-_WITHOUT_WORDS = (FACTS_FILE, LOOKS, REPLACED_STATEMENT)
+_WITHOUT_WORDS = frozenset({FACTS_FILE, LOOKS, REPORT, DEMOS, TRAINSET, REPLACED_STATEMENT.rsplit("/")[-1]})
+"""What an attestation rests on and no erasure takes, of the one that it replaces too: versions and rows are left."""
 _ITEM = frozenset({"demos", "label", "baseline_output", "candidate_output"})
 """Where versions, reports and rows hold what people said; so does an object that is called ``inputs``."""
+_MAY_QUOTE = frozenset({"instructions", "signature", "error"})
+"""Where an optimiser or a failure may quote people: of this, only words without a space are nobody's."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Proofs:
         attested: digests of all files that attestations rest on, of those too that no record names any more.
         taught: of each compile, the digests of its demos' list and of its version.
         instructions: what versions' instructions say, by digest of the version.
-        own: words that records, proofs and what they rest on say themselves, beside what items say.
+        own: texts without a space that records, proofs and what they rest on say, beside what items say.
+        told: texts of any length that they say themselves, beside what may quote people.
     """
 
     kept: Set[str]
@@ -62,6 +67,7 @@ class Proofs:
     taught: Set[tuple[str, str]]
     instructions: Mapping[str, Instructions]
     own: Set[str]
+    told: Set[str]
 
 
 @dataclass
@@ -88,8 +94,17 @@ def read_proofs(ledger: Ledger, files: Files) -> Proofs:
     for _, each in read_records(files, COMPILED):
         if each.get("candidate") and each.get("evidence"):
             found.taught.add((each["evidence"][DEMOS], each["candidate"]))
-    own = frozenset(_own(files, found.kept | found.attested))
-    return Proofs(found.kept, found.attested, found.taught, instructions, own)
+    found.kept |= {each["evidence"][REPORT] for _, each in read_records(files, REPORTS) if REPORT in _evidence(each)}
+    return Proofs(found.kept, found.attested, found.taught, instructions, *_own(files, found.kept | found.attested))
+
+
+def lost_to_erasure(before: Mapping[str, Set[str]], after: Mapping[str, Set[str]]) -> list[str]:
+    """The attestations of which a file that no erasure takes is gone, by the names of each one's erased files."""
+    return [
+        f"attestation {uid}: {name} was erased, in which no words can be"
+        for uid, names in after.items()
+        for name in sorted(filter(_is_wordless, names - before.get(uid, frozenset())))
+    ]
 
 
 def claim_in(content: bytes) -> tuple[str, Claim] | None:
@@ -124,24 +139,37 @@ def demos_of(files: Files, proofs: Proofs) -> Iterator[tuple[str | None, list[st
 
 def _attested(found: _Found, bundle: str, named: Mapping[str, str]) -> None:
     found.attested |= {*named.values()}
-    found.kept |= {bundle, *(named[each] for each in _WITHOUT_WORDS if each in named)}
+    found.kept |= {bundle, *(digest for name, digest in named.items() if _is_wordless(name))}
     if DEMOS in named and CANDIDATE in named:
         found.taught.add((named[DEMOS], named[CANDIDATE]))
 
 
-def _own(files: Files, digests: Set[str]) -> Iterator[str]:
+def _is_wordless(name: str) -> bool:
+    return name.rsplit("/")[-1] in _WITHOUT_WORDS
+
+
+def _evidence(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return record.get("evidence") or {}
+
+
+def _own(files: Files, digests: Set[str]) -> tuple[Set[str], Set[str]]:
+    """The texts without a space, and all texts beside what may quote people."""
+    own, told = set[str](), set[str]()
     for name in [*files.walk(RECORDS), *(EvidenceStore.name(each) for each in sorted(digests))]:
-        value = _beside_items(parsed(files.read(name) or b"null"))
-        yield from (each for each in (*names_in(value), *texts_in(value)) if len(each.split()) == 1)
+        value = _beside(_ITEM, parsed(files.read(name) or b"null"))
+        own.update(each for each in (*names_in(value), *texts_in(value)) if len(each.split()) == 1)
+        told.update(texts_in(_beside(_MAY_QUOTE, value)))
+    return own, told
 
 
-def _beside_items(value: Any) -> Any:
+def _beside(names: Set[str], value: Any) -> Any:
+    """A JSON value without what stands under such names, and without any item's inputs."""
     if isinstance(value, list):
-        return [_beside_items(each) for each in value]
+        return [_beside(names, each) for each in value]
     if not isinstance(value, dict):
         return value
-    left = {name: each for name, each in value.items() if name not in _ITEM}
-    return {name: _beside_items(each) for name, each in left.items() if name != "inputs" or isinstance(each, list)}
+    left = {name: each for name, each in value.items() if name not in names}
+    return {name: _beside(names, each) for name, each in left.items() if name != "inputs" or isinstance(each, list)}
 
 
 def _demos_in(value: Any) -> Iterator[dict[str, Any]]:

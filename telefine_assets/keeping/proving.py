@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import select, union
 
@@ -42,6 +42,7 @@ class Proven:
         distrusted: attestations of keys that leaked, by the log: they are whole, and prove nothing any more.
         payouts: payouts whose claims were built again, to the same root.
         problems: what did not verify, each with its reason.
+        erased: names of the files that were erased, by the uid of each attestation that verifies without them.
     """
 
     audit_rows: int
@@ -50,6 +51,7 @@ class Proven:
     distrusted: int
     payouts: int
     problems: tuple[str, ...]
+    erased: Mapping[str, Set[str]]
 
 
 def prove(ledger: Ledger, trust: Trust, files: Files, track: Track, audit: str | None = None) -> Proven:
@@ -73,15 +75,17 @@ def prove(ledger: Ledger, trust: Trust, files: Files, track: Track, audit: str |
     problems += [f"attestation {uid}: no evidence holds it" for uid in sorted(lost - found.keys())]
     find = EvidenceStore(files).find
     attested = distrusted = 0
+    erased: dict[str, Set[str]] = {}
     for each in track([*named, *({"uid": uid, "bundle": bundle} for uid, bundle in found.items())], "attestations"):
         standing = _checked(problems, f"attestation {each['uid']}", partial(_standing, each, trust, find))
-        attested += standing is True
+        attested += isinstance(standing, frozenset)
         distrusted += standing is False
+        erased |= {each["uid"]: standing} if standing else {}
     paid = [each for _, each in read_records(files, PAYOUTS) if each["outcome"] == PAID]
     claimed = 0
     for each in track(paid, "claims"):
         claimed += bool(_checked(problems, f"payout of {each['attestation']}", partial(_claims, each, ledger, files)))
-    return Proven(rows or 0, trust.state().size, attested, distrusted, claimed, tuple(problems))
+    return Proven(rows or 0, trust.state().size, attested, distrusted, claimed, tuple(problems), erased)
 
 
 def _checked(problems: list[str], what: str, verify: Callable[[], Result]) -> Result | None:
@@ -93,15 +97,17 @@ def _checked(problems: list[str], what: str, verify: Callable[[], Result]) -> Re
         return None
 
 
-def _standing(record: Mapping[str, Any], trust: Trust, find: Callable[[str], bytes | None]) -> bool:
-    """Whether an attestation verifies; False where all that speaks against it is that its key leaked."""
+def _standing(
+    record: Mapping[str, Any], trust: Trust, find: Callable[[str], bytes | None]
+) -> frozenset[str] | Literal[False]:
+    """Which files were erased of an attestation that verifies; False where all against it is that its key leaked."""
     try:
-        reverify(record, trust, find)
+        verified = reverify(record, trust, find).verified
     except VerificationFailed as failure:
         if failure.code is not FailureCode.UNTRUSTED_SIGNER:
             raise
         return False
-    return True
+    return frozenset(each.name for each in verified.erased) if verified else frozenset()
 
 
 def _relied_on(ledger: Ledger) -> set[str]:

@@ -32,7 +32,7 @@ class Words:
     def __init__(self, texts: Iterable[str]) -> None:
         """Know ``texts``; those of less than three characters say nothing, and digests, wallets and ids are public."""
         self._whole = {text for text in texts if len(text) >= _SHORTEST and not _ID.fullmatch(text)}
-        self._by_start: dict[str, set[str]] | None = None
+        self._by_start: dict[str, set[tuple[str, str]]] | None = None
 
     def __len__(self) -> int:
         return len(self._whole)
@@ -44,6 +44,12 @@ class Words:
         """Others say these as well."""
         self._whole.difference_update(texts)
         self._by_start = None
+
+    def forget_within(self, texts: Iterable[str]) -> None:
+        """These are nobody's own, and neither is any part of them that is long enough to be found as one."""
+        said = {text for text in texts if not _ID.fullmatch(text)}
+        self.forget(said)
+        self.forget({word for text in said for at, form, word in self._begun_in(text) if text.startswith(form, at)})
 
     def are_in(self, content: bytes) -> bool:
         """Whether any of them stands in a file, or in a text of the ledger."""
@@ -59,14 +65,7 @@ class Words:
 
         With ``cut``, the beginning of one is enough.
         """
-        if self._by_start is None:
-            self._by_start = _by_start(self._whole)
-        return any(
-            cut or text.startswith(each, at)
-            for at in range(len(text) - _LONG + 1)
-            if (starts := self._by_start.get(text[at : at + _LONG]))
-            for each in starts
-        )
+        return any(cut or text.startswith(form, at) for at, form, _ in self._begun_in(text))
 
     def taken_out_of(self, value: Any) -> Any:
         """A JSON value with every text in which any of them stands replaced by ``TAKEN_OUT``."""
@@ -78,6 +77,14 @@ class Words:
             any(each in self._whole for each in (value, *texts_in(value))) or self.are_quoted_in(value)
         )
         return TAKEN_OUT if said else value
+
+    def _begun_in(self, text: str) -> Iterator[tuple[int, str, str]]:
+        """Where in a text a long one begins, the form in which it would go on, and which it is."""
+        if self._by_start is None:
+            self._by_start = _by_start(self._whole)
+        for at in range(len(text) - _LONG + 1 if self._by_start else 0):
+            for form, word in self._by_start.get(text[at : at + _LONG], ()):
+                yield at, form, word
 
 
 def parsed(content: bytes) -> Any:
@@ -139,12 +146,13 @@ def _json_texts(text: str) -> Iterator[str]:
         yield from texts_in(inner)
 
 
-def _by_start(texts: Iterable[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _by_start(texts: Iterable[str]) -> dict[str, set[tuple[str, str]]]:
+    """The forms of the long ones, each with its text, by how they begin."""
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for text in texts:
         if len(text) >= _LONG:
             for form in _forms(text):
-                found[form[:_LONG]].add(form)
+                found[form[:_LONG]].add((form, text))
     return found
 
 

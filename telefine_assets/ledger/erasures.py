@@ -6,11 +6,13 @@ the digest of its names; the database removes no row of an erasable table before
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.exc import OperationalError
 
 from telefine_assets.canonical import digest_of
 from telefine_assets.ledger.audit import Audit, append_to
@@ -23,6 +25,8 @@ TRACE, EVIDENCE = "trace", "evidence"
 """Kinds of what is erased elsewhere, beside the rows of the ledger's own erasable tables (the kind is the table)."""
 ACTION = "erased a contributor's words"
 _MAX_REASON = 500
+_WAIT_MS = 60_000
+"""How long whoever reads or writes SQLite's file is waited for."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +151,47 @@ class Erasures:
 
         In PostgreSQL only the tables that held texts are written anew; its write-ahead log and
         old backups go by the server's own rules.
+
+        Raises:
+            LedgerError: somebody reads or writes SQLite's file: it holds what was removed until this is done again.
         """
         with self._ledger.apart() as connection:
             if self._ledger.dialect.name == "sqlite":
-                connection.exec_driver_sql("VACUUM")
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._emptied(connection, "VACUUM")
                 return
             for table in ("spool_traces", *(each.name for each in metadata.sorted_tables if each.info.get(ERASABLE))):
                 connection.exec_driver_sql(f"VACUUM FULL {table}")
+
+    def require_alone(self) -> None:
+        """Refuse while somebody has a transaction open in SQLite's file, so that it cannot be written anew.
+
+        Raises:
+            LedgerError: somebody reads or writes it.
+        """
+        if self._ledger.dialect.name == "sqlite":
+            with self._ledger.apart() as connection:
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+                # Who reads what was checkpointed last is in nobody's way before something is written.
+                self._emptied(connection, f"PRAGMA user_version = {version}")
+
+    def _emptied(self, connection: Connection, *before: str) -> None:
+        """Empty the write-ahead log into SQLite's file, after statements that write; others are waited for."""
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
+        try:
+            for statement in before:
+                connection.exec_driver_sql(statement)
+            # It does not fail where somebody reads an older state: it says so, and the file stays as it was.
+            is_busy = bool(connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0])
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise LedgerError(f"the ledger {self._ledger.file} cannot be written anew: {error.orig}") from error
+            is_busy = True
+        if is_busy:
+            raise LedgerError(
+                f"the ledger {self._ledger.file} is in use: another program has a transaction open in it, so that the "
+                "words cannot be taken out of its file. Stop telefine serve, the daemon, and dashboards or sqlite3 "
+                "shells that read it, and run this again: it goes on"
+            )
 
 
 def erased_in(connection: Connection, kind: str) -> set[str]:

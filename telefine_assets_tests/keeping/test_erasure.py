@@ -218,8 +218,9 @@ def test_no_byte_of_the_words_is_left_and_every_proof_stands(home, telefine):
     assert (told["days"], len(told["evidence"]), len(told["attested"])) == ([f"triage {MONDAY}"], 2, 1)
     assert holding(home, FORMS) != []
 
-    code, _, err = telefine("erase", "contributor", ALICE.lower(), "--reason", REASON, "--yes", "--by", "ann")
+    code, out, err = telefine("erase", "contributor", ALICE.lower(), "--reason", REASON, "--yes", "--by", "ann")
     assert code == 0, err
+    assert "every proof stands, 1 of the attestations by the log's word" in out
     assert holding(home, FORMS) == []
     assert others_of(home) == before
     assert runs_of(home) == ["nothing of hers"]

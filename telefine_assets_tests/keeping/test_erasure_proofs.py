@@ -9,6 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from telefine_assets.attestation.bundle import AttestationBundle
+from telefine_assets.attestation.files import REPORT
+from telefine_assets.attestation.log_records import Erasure
+from telefine_assets.attestation.log_writing import say
+from telefine_assets.attestation.statement import parse_statement
 from telefine_assets.canonical import canonical_json
 from telefine_assets.keeping.erasure_list import FILE, Last, came_back, remember, remembered
 from telefine_assets.keeping.erasure_plan import Deployment, Program, Theirs, quoted_to_others, said_by
@@ -16,21 +21,35 @@ from telefine_assets.keeping.proofs import read_proofs
 from telefine_assets.keeping.quoting import RUN, Instructions, Quoting
 from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
+from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.records import Choice
 from telefine_assets.partitions import bounds_ms
 from telefine_assets.settings.loading import load_settings
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 from telefine_assets.traces.records import trace_schema
-from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, NOON, TUESDAY
-from telefine_assets_tests.keeping.test_erasure import CANARY, DEMO, FORMS, OWN, REASON, holding, opened, said, store_of
+from telefine_assets_tests.cli.attested_home import ALICE, BOB, MONDAY, NOON, SIGNER, TUESDAY, PaidHome
+from telefine_assets_tests.keeping.test_erasure import (
+    CANARY,
+    DEMO,
+    FORMS,
+    OWN,
+    REASON,
+    holding,
+    load,
+    opened,
+    quoted,
+    said,
+    store_of,
+    stored_texts,
+)
 from telefine_assets_tests.keeping.test_erasure import home as home
 from telefine_assets_tests.keeping.test_erasure import telefine as telefine
 from telefine_assets_tests.keeping.test_erasure import template as template
 from telefine_assets_tests.payouts.test_plan import wallet
 from telefine_assets_tests.traces.mlflow_store import empty_store, fill
 
-CAROL = wallet(7)
+CAROL, WEDNESDAY = wallet(7), "2026-11-04"
 
 
 def proofs_of(home: Path) -> dict[Path, bytes]:
@@ -39,11 +58,26 @@ def proofs_of(home: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in found if path.is_file()}
 
 
+def told_by(paid: PaidHome, attestation: dict) -> list[str]:
+    """What reports say in several words, whole and in part: an attested one, and one of a day without a candidate."""
+    bundle = AttestationBundle.from_bytes(paid.evidence.get(attestation["bundle"]))
+    evidence = {each.name: each.sha256 for each in parse_statement(bundle.statement).evidence}
+    decision = json.loads(paid.evidence.get(evidence[REPORT]))["decision"]
+    sentence = "No candidate to compare: 12 of 60 train items so far."
+    record = {"reached": False, "sentence": sentence, "regressions": quoted("of others")}
+    paid.records.write("triage", "deltaone_reports", WEDNESDAY, record)
+    # As a look keeps the record that it ended with.
+    paid.evidence.put(canonical_json(record))
+    assert decision["grade"] == "improved by at least 1 pp"
+    return [decision["grade"], decision["sentence"], decision["sentence"][10:50], sentence, sentence[3:40]]
+
+
 def test_whoever_types_what_proofs_say_takes_no_proof_away(home, telefine):
     record = opened(home).records.read("triage", "attestations", MONDAY)
     versions = [each.version for each in Champions(opened(home).ledger).history("triage")]
     typed = ["statement", "contributor", "planned", "exact_match", "triage", record["uid"], BOB, "text"]
     typed += [f"sha256:{record['bundle']}", f"sha256:{versions[0]}", '"signatures":{"answer":{"inputs":', "promoted"]
+    typed += told_by(opened(home), record)
     uri = f"sqlite:///{home}/.telefine/mlflow.db"
     fill(uri, len(typed), bounds_ms(MONDAY)[0], seed=7, wallets=(CAROL,), ticket=said(*typed))
     before = proofs_of(home)
@@ -58,6 +92,24 @@ def test_a_proof_that_does_not_stand_is_told(home, telefine):
     (home / ".telefine/store/evidence" / record["bundle"][:2] / record["bundle"]).unlink()
     code, out, err = telefine("erase", "contributor", ALICE, "--reason", REASON, "--yes")
     assert (code, record["uid"] in err, "NOT every proof stands" in out) == (1, True, True)
+
+
+def test_a_report_that_went_for_nobodys_words_is_no_proof_that_stands(home, telefine, monkeypatch):
+    """Whoever has the key can say in the log of any file that it was erased, and verification takes the word for it."""
+    paid = opened(home)
+    record = paid.records.read("triage", "attestations", TUESDAY)
+    bundle = AttestationBundle.from_bytes(paid.evidence.get(record["bundle"]))
+    (report,) = (each.sha256 for each in parse_statement(bundle.statement).evidence if each.name == REPORT)
+
+    def take(*_):
+        say(LogLeaves(paid.ledger), "paid", SIGNER, lambda _: [Erasure(f"0x{report}", REASON)])
+        store_of(home).remove(EvidenceStore.name(report))
+        return []
+
+    monkeypatch.setattr("telefine_assets.cli.erase_doing._left", take)
+    code, out, err = telefine("erase", "contributor", ALICE, "--reason", REASON, "--yes")
+    told = f"attestation {record['uid']}: report.json was erased, in which no words can be"
+    assert (code, told in err, "NOT every proof stands" in out) == (1, True, True)
 
 
 def test_words_in_attested_demos_are_found_when_the_traces_are_gone(home, telefine):
@@ -85,6 +137,31 @@ def test_a_trace_is_whose_mlflow_says_now_its_stored_copy_too(home, telefine):
     for who in (CAROL, ALICE):
         told = json.loads(telefine("erase", "contributor", who, "--reason", REASON, "--dry-run", "--json")[1])
         assert (told["traces"], told["days"], len(told["evidence"])) == (1, [f"triage {MONDAY}"], 1)
+
+
+def test_a_trace_that_named_nobody_when_it_was_stored_is_erased_once_mlflow_names_the_wallet(
+    home, telefine, monkeypatch
+):
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    with closing(sqlite3.connect(home / ".telefine/mlflow.db")) as database, database:
+        tagged = database.execute(
+            "SELECT key, value, request_id FROM trace_tags WHERE value = ?", (ALICE.lower(),)
+        ).fetchall()
+        database.execute("DELETE FROM trace_tags WHERE value = ?", (ALICE.lower(),))
+    load(load_settings(home / "telefine.yaml"))
+    with closing(sqlite3.connect(home / ".telefine/mlflow.db")) as database, database:
+        database.executemany("INSERT INTO trace_tags (key, value, request_id) VALUES (?, ?, ?)", tagged)
+    assert {CANARY, DEMO} <= {*stored_texts(home)}
+    with monkeypatch.context() as patch:
+        patch.setattr("telefine_assets.keeping.erasing._strip", cut_off)
+        assert telefine("erase", "contributor", ALICE, "--reason", REASON, "--yes")[0] == 1
+    code, _, err = telefine("erase", "again", "--yes")
+    assert code == 0, err
+    assert (holding(home, FORMS), {CANARY, DEMO} & {*stored_texts(home)}) == ([], set())
+    code, out, _ = telefine("erase", "contributor", ALICE, "--reason", REASON, "--yes", "--json")
+    assert (code, json.loads(out)["erased"]) == (0, False)
 
 
 def test_an_erasure_that_is_cut_off_is_remembered_and_so_is_each_later_one(home, telefine, monkeypatch):

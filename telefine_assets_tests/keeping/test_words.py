@@ -46,6 +46,16 @@ def test_what_others_say_as_well_is_nobodys_own():
     assert not words.are_in(as_json(LONG).encode())
 
 
+def test_a_part_of_what_is_nobodys_is_nobodys_too():
+    sentence = 'The candidate reached "DeltaOne": better by 27.5 pp on 60 items.'
+    part, more, short = sentence[4:34], f"{sentence} So what?", "better"
+    words = Words([sentence, part, more, short, LONG])
+    words.forget_within([sentence, "f" * 64])
+    assert {*words} == {more, short, LONG}
+    assert not words.are_in(as_json(sentence).encode())
+    assert words.are_in(as_json(more).encode())
+
+
 def test_keys_and_numbers_are_no_texts():
     assert [*texts_in({"a key": ["one", 2, None, '{"inner": "two"}', "[not json"]})] == ["one", "two", "[not json"]
 

@@ -1,5 +1,7 @@
 """Erasures in the ledger: recorded first, with who and why, and only then is anything removed."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from telefine_assets.canonical import digest_of
 from telefine_assets.ledger.answers import Answers
 from telefine_assets.ledger.audit import Audit
+from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.erasures import EVIDENCE, TRACE, Asked, Erasures
 from telefine_assets.ledger.errors import LedgerError
 from telefine_assets.ledger.spool import Spool
@@ -38,6 +41,31 @@ def test_what_is_recorded_goes_and_nothing_else(ledger, stranger):
     assert (answers.find("hers"), answers.find("others")) == (None, "text")
     assert (erasures.names(TRACE), erasures.names(EVIDENCE), erasures.contributors()) == ({"tr-1"}, set(), ["0xAlice"])
     assert answers.keep("hers", "asked again") == "asked again"
+
+
+def test_while_somebody_reads_the_file_it_says_that_the_words_stand_there_still(tmp_path, monkeypatch):
+    monkeypatch.setattr("telefine_assets.ledger.erasures._WAIT_MS", 50)
+    file, words = tmp_path / "ledger.db", b"words that nobody else says at all"
+    with closing(Ledger(f"sqlite:///{file}")) as ledger, closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        Answers(ledger).keep("hers", words.decode())
+        erasures = Erasures(ledger)
+        erasures.require_alone()
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM audit").fetchone()
+        erasures.record(ASKED, {"lm_answers": {"hers"}}, NOON)
+        erasures.remove_rows()
+        for refused in (erasures.compact, erasures.require_alone):
+            with pytest.raises(LedgerError, match=r"ledger\.db is in use: .* telefine serve, .* run this again"):
+                refused()
+        assert words in file.read_bytes()
+        reader.execute("ROLLBACK")
+        # Whoever writes is in the way as well.
+        reader.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="is in use"):
+            erasures.compact()
+        reader.execute("ROLLBACK")
+        erasures.compact()
+        assert not any(words in each.read_bytes() for each in tmp_path.iterdir())
 
 
 def test_an_erasure_is_audited_and_what_is_recorded_already_is_not_recorded_again(ledger, stranger):
