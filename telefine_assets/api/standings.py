@@ -10,7 +10,6 @@ from telefine_assets.api.deployment import Deployment
 from telefine_assets.attestation.reissuing import STAGE as REISSUES
 from telefine_assets.attestation.standing import DayStanding, Link, LogNow, chain_of, standing_of
 from telefine_assets.attestation.standing_shown import told_of
-from telefine_assets.ledger.attested import revoked_at
 
 STAGE = "attestations"
 
@@ -36,7 +35,7 @@ def _standings(here: Deployment, program: str) -> dict[str, DayStanding]:
         # What is stored under a digest never changes, so it is read once.
         return here.kept.get(("chain", bundle), bundle, partial(chain_of, here.evidence.get, bundle))
 
-    now = here.kept.get("log now", here.leaves.size(), lambda: LogNow(here.log(), revoked_at(here.ledger)))
+    now = here.kept.get("log now", here.leaves.size(), lambda: LogNow.of(here.trust(), here.ledger, here.log()))
     return {day: standing_of(*_records(here, program, day), now, chain) for day in here.records.days(program, STAGE)}
 
 

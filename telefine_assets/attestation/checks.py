@@ -286,13 +286,17 @@ def check_log(
             f"receipt: leaf {receipt.index} of {receipt.head.head.size} under {receipt.head.head.root} is not "
             f"attestation {envelope.uid}",
         )
-    if not any(stretch.covers(receipt.index) for stretch in stretches):
-        raise VerificationFailed(
-            FailureCode.UNTRUSTED_SIGNER,
-            f"signer: {envelope.signer} was not good at log position {receipt.index}",
-        )
+    check_signer(envelope, receipt.index, policy)
     _check_head_key(head_key, receipt.head.head.size - 1, policy, log)
     return receipt.index
+
+
+def check_signer(envelope: Envelope, index: int, policy: SignerPolicy) -> None:
+    """The key that signed the attestation was good at the attestation's place in the log, whoever cosigned it."""
+    if not any(stretch.covers(index) for stretch in policy.stretches(envelope.signer)):
+        raise VerificationFailed(
+            FailureCode.UNTRUSTED_SIGNER, f"signer: {envelope.signer} was not good at log position {index}"
+        )
 
 
 def check_replaced(claim: Claim, log: CheckedLog | None, log_index: int | None) -> None:

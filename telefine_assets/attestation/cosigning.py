@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from telefine_assets.attestation.eas import Envelope, typed_data
+from telefine_assets.attestation.eas import AttestMessage, EasDomain, Envelope, typed_data
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed
 from telefine_assets.attestation.policy import SignerPolicy
 from telefine_assets.attestation.signatures import (
@@ -56,7 +57,7 @@ class Cosignature:
             VerificationFailed: ``high_s``, ``bad_cosignature``.
         """
         try:
-            found = recover_typed(typed_data(envelope.domain, envelope.message), self.signature)
+            found = _who_signed(envelope.domain, envelope.message, self.signature)
         except HighSError as error:
             raise VerificationFailed(FailureCode.HIGH_S, f"cosignature of {self.signer}: {error}") from None
         except SignatureError as error:
@@ -83,6 +84,12 @@ class Cosignature:
         signature = Signature.from_json(fields.child("signature"))
         fields.done()
         return cls(signer, signature)
+
+
+# A hundredth of a second each, and those under every day of a page are asked for whenever the log has grown.
+@lru_cache(maxsize=4096)
+def _who_signed(domain: EasDomain, message: AttestMessage, signature: Signature) -> str:
+    return recover_typed(typed_data(domain, message), signature)
 
 
 def cosign(envelope: Envelope, signer: Signer) -> Cosignature:

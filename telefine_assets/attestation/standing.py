@@ -3,20 +3,29 @@
 A look is a look: what it found stays as it was found. What is claimed of it may have
 been revoked since, and issued again for less. Whoever shows a day's gain or weights
 asks here what stands of them, by the day's records, the evidence that they name and
-the log as it is now. Nothing is verified here (see ``attesting.reverify``).
+the log as it is now. Evidence is not verified here (see ``attesting.reverify``); whose
+signatures count, where they stand in the log, is judged by the verifier's own checks.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Protocol
 
 from telefine_assets.attestation.attesting import ATTESTED, AWAITING, REVOKED
 from telefine_assets.attestation.bundle import AttestationBundle
+from telefine_assets.attestation.checks import check_replaced, check_revoked, check_signer
 from telefine_assets.attestation.claim import Claim
+from telefine_assets.attestation.cosigning import (
+    Cosignature,
+    check_threshold,
+    cosignatures_to_json,
+    read_cosignatures,
+)
+from telefine_assets.attestation.eas import Envelope
+from telefine_assets.attestation.failures import FailureCode, VerificationFailed
 from telefine_assets.attestation.log_receipt import LEAF_KIND
 from telefine_assets.attestation.reissued import REPLACED_STATEMENT
 from telefine_assets.attestation.reissuing import STAGE
@@ -41,11 +50,19 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Link:
-    """A claim that was attested of a day; ``why`` it was issued again, in words, or None for the day's first."""
+    """A claim that was attested of a day.
+
+    Attributes:
+        uid: what its attestation is known by.
+        claim: what was claimed.
+        why: why it was issued again, in words; None for the day's first.
+        envelope: as it was signed; None for one that was replaced, whose own bundle has it.
+    """
 
     uid: str
     claim: Claim
     why: str | None
+    envelope: Envelope | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,8 @@ class Issued:
         log_index: its place in the log.
         bundle: digest of its file in the evidence.
         claim: what it claims.
-        outcome: ``attested``, ``awaiting_signatures`` or ``revoked``: by the log as it is now.
+        outcome: ``attested``, ``awaiting_signatures`` or ``revoked``: by the log as it is now. One whose own key
+            was not good where it stands awaits a good one's signature, whoever cosigned it.
         why: why it was issued again, in words; None for a day's first.
         revoked: its revocation; None while it stands.
         replaced_by: the uid of the next one; None for a day's last.
@@ -161,22 +179,38 @@ class LogNow:
     Attributes:
         log: the log, with whom it makes trusted.
         revoked_at: when attestations were revoked (``ledger.attested.revoked_at``).
+        cosignatures: those under an attestation that a signer signed (``Trust.cosignatures``).
     """
 
     log: CheckedLog
     revoked_at: Mapping[str, str]
+    cosignatures: Callable[[str, str], Sequence[Cosignature]]
 
     @classmethod
-    def of(cls, trust: Trust, ledger: Ledger) -> LogNow:
-        """That of a deployment."""
-        return cls(trust.log(), revoked_at(ledger))
+    def of(cls, trust: Trust, ledger: Ledger, log: CheckedLog | None = None) -> LogNow:
+        """That of a deployment; ``log`` is the one that ``trust`` has, where it is at hand."""
+        return cls(log or trust.log(), revoked_at(ledger), trust.cosignatures)
 
-    def outcome(self, uid: str, signer: str, position: int) -> str:
-        """What became of an attestation that ``signer`` logged at ``position``."""
-        if uid in self.log.policy.revoked_uids:
-            return REVOKED
-        own = {signer} if self.log.policy.counts(signer, position) else set()
-        return ATTESTED if len(own | self._cosigners[uid]) >= self.log.policy.required else AWAITING
+    def outcome(self, envelope: Envelope, claim: Claim, position: int) -> str:
+        """What became of an attestation at ``position`` of the log: in force is only what a verifier would pass."""
+        try:
+            check_revoked(envelope, self.log.policy)
+            self._check_signatures(envelope, claim, position)
+        except VerificationFailed as failure:
+            return REVOKED if failure.code is FailureCode.REVOKED else AWAITING
+        return ATTESTED
+
+    def _check_signatures(self, envelope: Envelope, claim: Claim, position: int) -> None:
+        policy, state = self.log.policy, self.log.state
+        leaf = state.lines[position] if position < state.size else None
+        if leaf is None or (leaf.kind, leaf.what, leaf.signer) != (LEAF_KIND, envelope.uid, envelope.signer):
+            raise VerificationFailed(
+                FailureCode.LOG_PROOF_INVALID, f"leaf {position} of the log is not attestation {envelope.uid}"
+            )
+        check_signer(envelope, position, policy)
+        check_replaced(claim, self.log, position)
+        found = cosignatures_to_json(self.cosignatures(envelope.uid, envelope.signer))
+        check_threshold(envelope, read_cosignatures(found, envelope), policy, position, state.cosigned)
 
     def place(self, uid: str) -> tuple[str, int]:
         """Who signed an attestation that was revoked, and where in the log."""
@@ -191,14 +225,6 @@ class LogNow:
         position = state.revoked.get(uid)
         return None if position is None else Revoked(position, state.lines[position].reason, self.revoked_at.get(uid))
 
-    @cached_property
-    def _cosigners(self) -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for (uid, cosignature), position in self.log.state.cosigned.items():
-            if self.log.policy.counts(cosignature.signer, position):
-                found[uid].add(cosignature.signer)
-        return found
-
 
 def chain_of(get: Callable[[str], bytes], bundle: str) -> tuple[Link, ...]:
     """An attestation, by the digest of its bundle, after those that it replaces, oldest first; it never changes.
@@ -207,12 +233,12 @@ def chain_of(get: Callable[[str], bytes], bundle: str) -> tuple[Link, ...]:
         TelefineError: a file of evidence is missing, or not what it should be.
     """
     opened = AttestationBundle.from_bytes(get(bundle))
-    claim = parse_statement(opened.statement)
+    claim, envelope = parse_statement(opened.statement), Envelope.from_json(opened.envelope)
     links: list[Link] = []
-    for uid in reversed((*claim.replaces, opened.envelope["sig"]["uid"])):
+    for uid in reversed((*claim.replaces, envelope.uid)):
         file = next((each.sha256 for each in claim.evidence if each.name == REPLACED_STATEMENT), None)
         replaced: Any = {"reason": None} if file is None else load_json(get(file), REPLACED_STATEMENT)
-        links.insert(0, Link(uid, claim, replaced["reason"]))
+        links.insert(0, Link(uid, claim, replaced["reason"], None if links else envelope))
         claim = claim if file is None else parse_statement(replaced["statement"])
     return tuple(links)
 
@@ -240,7 +266,7 @@ def standing_of(
     bundles = {each["uid"]: each["bundle"] for each in (reissue or {"replaced": ()})["replaced"]}
     bundles[record["uid"]] = record["bundle"]
     issued = tuple(
-        _issued(link, bundles, after.uid if after else None, record, now)
+        _issued(link, bundles, after.uid if after else None, record, now, chain)
         for link, after in zip(links, (*links[1:], None), strict=True)
     )
     return DayStanding(issued, reissue if reissue is not None and _waits(reissue, issued[-1], now) else None)
@@ -259,10 +285,24 @@ def standing_of_day(records: Records, program: str, day: str, now: LogNow, get: 
 
 
 def _issued(
-    link: Link, bundles: Mapping[str, str], replaced_by: str | None, record: Mapping[str, Any], now: LogNow
+    link: Link,
+    bundles: Mapping[str, str],
+    replaced_by: str | None,
+    record: Mapping[str, Any],
+    now: LogNow,
+    chain: Callable[[str], Sequence[Link]],
 ) -> Issued:
     if link.uid not in bundles:
         raise TelefineError(f"no record says where the attestation {link.uid} is kept: restore the records of {STAGE}")
     signer, position = (record["signer"], record["log_index"]) if replaced_by is None else now.place(link.uid)
-    outcome, revoked = now.outcome(link.uid, signer, position), now.revocation(link.uid)
-    return Issued(link.uid, signer, position, bundles[link.uid], link.claim, outcome, link.why, revoked, replaced_by)
+    bundle, revoked = bundles[link.uid], now.revocation(link.uid)
+    outcome = _outcome(link, bundle, position, now, chain)
+    return Issued(link.uid, signer, position, bundle, link.claim, outcome, link.why, revoked, replaced_by)
+
+
+def _outcome(link: Link, bundle: str, position: int, now: LogNow, chain: Callable[[str], Sequence[Link]]) -> str:
+    # What was replaced is as good as always revoked: its own bundle need not be read.
+    if link.uid in now.log.policy.revoked_uids:
+        return REVOKED
+    envelope = link.envelope or chain(bundle)[-1].envelope
+    return AWAITING if envelope is None else now.outcome(envelope, link.claim, position)

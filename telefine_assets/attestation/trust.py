@@ -64,7 +64,16 @@ class Trust:
         )
         return derive(leaves, MerkleLog(leaf_hash(leaf) for leaf in leaves), policy)
 
+    def cosignatures(self, uid: str, attester: str) -> tuple[Cosignature, ...]:
+        """The cosignatures that came in under an attestation, but for those of ``attester``, who signed it.
+
+        Who cosigned it while another key had signed it, and signed it again once that key had leaked, is one
+        attester, and counts once: what was a cosignature before stays in the ledger for ever.
+        """
+        found = (Cosignature(signer, Signature(v, r, s)) for signer, v, r, s in self.kept.of(uid))
+        return tuple(each for each in found if each.signer != attester)
+
     def cosigned(self, bundle: AttestationBundle) -> AttestationBundle:
-        """A stored attestation with the cosignatures that came in since."""
-        found = self.kept.of(bundle.envelope["sig"]["uid"])
-        return bundle.with_cosignatures(Cosignature(signer, Signature(v, r, s)) for signer, v, r, s in found)
+        """A stored attestation with the cosignatures that came in since, by other keys than its own."""
+        envelope = bundle.envelope
+        return bundle.with_cosignatures(self.cosignatures(envelope["sig"]["uid"], envelope["signer"]))

@@ -104,7 +104,7 @@ def sign(
 
     Scores, commitments and weights must be those of our own stored evidence, and
     the terms those that the settings name under payout.mint. The first request
-    that is signed for an attestation is its only one, for ever.
+    that is signed for an attested day is its only one, for ever.
 
     Example: telefine payouts mint-request sign mint.json --yes
     """

@@ -11,11 +11,9 @@ from datetime import datetime
 
 from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
+from telefine_assets.ledger.gains import ATTESTED, REVOKED
 from telefine_assets.ledger.log import LogLeaves
 from telefine_assets.ledger.records import AuditEntry, LoggedAttestation
-
-ATTESTED, REVOKED = "attested", "revoked"
-"""What the audit log calls a leaf of an attestation, and of its revocation."""
 
 
 def turn_of(program: str) -> str:

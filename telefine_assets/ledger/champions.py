@@ -8,10 +8,12 @@ ever. Whatever makes a version serve is in the audit log by the same transaction
 serves can be put back: after a rollback the same gain could be reached again, on
 other held-out items, attested again, and paid again. So every attested gain has
 a height: one more than that of the version it is over, and 0 is the height of a
-version of which nothing is attested, such as the first. Only the first promotion
-to reach a height is paid (``gain``; the database refuses a second one). Rolling
-back three attested gains means that the next three over what serves then are
-promoted, and win back what was paid for; the fourth is new. A version that is
+version of which nothing is attested, such as the first. The first promotion to
+reach a height has it as its ``gain`` (the database refuses a second one), and is
+paid for; a later one only if all that was there before was revoked and never paid
+(``ledger.gains``). Rolling back three attested gains means that the next three over
+what serves then are promoted, and win back what stands or was paid for; the fourth
+is new. A version that is
 chosen by hand stands as high as its own attestations say, so that choosing a
 worse one lifts nobody over ground that was paid for. This is the high-water mark
 of performance fees, counted in DeltaOnes.
@@ -22,7 +24,6 @@ and its items have retired, so winning a gain back costs a look at fresh items.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from telefine_assets.ledger.audit import append_to
 from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.gains import why_unpaid
 from telefine_assets.ledger.records import ATTESTED, BY_HAND, AuditEntry, Champion, Choice, Promotion
 from telefine_assets.ledger.schema import champions
 
@@ -62,6 +64,15 @@ class Champions:
         """The promotion that an attestation brought about, or None."""
         with self._ledger.reading() as connection:
             return _last(connection, select(champions).where(champions.c.attestation == attestation))
+
+    def why_unpaid(self, promoted: Champion) -> str | None:
+        """Why nothing is paid for a promotion by an attestation, in words; None if it is one to pay for now.
+
+        Raises:
+            LedgerError: the audit log cannot be read.
+        """
+        with self._ledger.reading() as connection:
+            return why_unpaid(connection, promoted)
 
     def history(self, program: str) -> list[Champion]:
         """Every promotion and rollback of a program, oldest first."""
@@ -122,28 +133,6 @@ class Champions:
                 "gain": None,
             }
             return _added(connection, row, choice.by, at)
-
-
-def require_gain(connection: Connection, attestation: str, replaces: Sequence[str] = ()) -> Champion:
-    """The promotion that an attestation, or one that it replaces, brought about, if it is one to pay for.
-
-    Asked within the transaction that pays: a record of what was promoted may have been changed, this row cannot.
-
-    Raises:
-        LedgerError: it promoted nothing, or won back what was paid for before.
-    """
-    found = _last(connection, select(champions).where(champions.c.attestation.in_([attestation, *replaces])))
-    if found is None:
-        raise LedgerError(
-            f"attestation {attestation} promoted nothing: something else served already, or champions was never "
-            "materialised for its day; nothing is paid or minted on it"
-        )
-    if found.gain is None:
-        raise LedgerError(
-            f"attestation {attestation} won back gain {found.height} of {found.program}, which was attested before; "
-            "nothing is paid or minted on it again"
-        )
-    return found
 
 
 _ACTIONS = {ATTESTED: "promoted", BY_HAND: "promoted by hand"}

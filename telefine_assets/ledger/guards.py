@@ -1,4 +1,10 @@
-"""What keeps a ledger's rows as they are: triggers in the database itself, whatever program would change them.
+"""What keeps a ledger's rows as they are: triggers in the database itself.
+
+PostgreSQL's hold against whoever is neither the tables' owner nor a superuser: these can take them away. SQLite's hold
+against UPDATE and DELETE by every program, and against INSERT OR REPLACE only on a connection that sets
+``recursive_triggers``, as the one does by which Telefine writes what must last (``ledger.dialects``); by default SQLite
+replaces a row without asking them, and whoever may write the file can drop them anyhow. Then only what is bound to
+something else shows the change: a row of the audit log by its chain, a leaf of the log by every head that was kept.
 
 Each is SQL by the name of the database that it is for. The schema and its revisions share them.
 """

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from telefine_assets.ledger.champions import require_gain
 from telefine_assets.ledger.connection import Ledger, LedgerError
+from telefine_assets.ledger.gains import require_gain, require_not_revoked
 from telefine_assets.ledger.records import RecordedPayout, Token
 from telefine_assets.ledger.schema import payout_lines, payouts
 
@@ -43,7 +43,8 @@ class Payouts:
         Raises:
             LedgerError: when the lines do not sum to the pool, a line is not
                 above zero, another payout of this attestation or this day
-                stands in the ledger, or the attestation has no gain to pay for.
+                stands in the ledger, or the attestation was revoked, or has no
+                gain to pay for (``ledger.gains``).
         """
         if sum(lines.values()) != pool:
             raise LedgerError(f"payout of {attestation}: lines sum to {sum(lines.values())}, the pool is {pool}")
@@ -97,6 +98,7 @@ def _require_payable(connection: Connection, attestation: str, replaces: Sequenc
     paid = connection.scalar(of_day)
     if paid is not None:
         raise LedgerError(f"{program} {day} was already paid, by attestation {paid}; the gain of a day is paid once")
+    require_not_revoked(connection, attestation)
     champion = require_gain(connection, attestation, replaces)
     if (champion.program, champion.day) != (program, day):
         raise LedgerError(f"attestation {attestation} promoted {champion.program} on {champion.day}, not {program}")

@@ -61,7 +61,7 @@ class Champion:
     height: int
     """How many attested gains the version rests on, one above the other; 0 where nothing is proved of it."""
     gain: int | None
-    """``height``, if this promotion was the first to reach it. Only that is paid for."""
+    """``height``, if this promotion was the first to reach it. What is paid for, ``ledger.gains`` says."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ champions = Table(
     Column("attestation", String(66), unique=True),
     # Attested gains that the version rests on, one above the other.
     Column("height", Integer, nullable=False),
-    # The height, where this promotion was the first to reach it: what is paid for, once.
+    # The height, where this promotion was the first to reach it. What is paid for: see ``ledger.gains``.
     Column("gain", Integer),
     UniqueConstraint("program", "gain"),
 )

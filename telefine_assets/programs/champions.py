@@ -32,6 +32,10 @@ class Promotions(Protocol):
         """Record a promotion once."""
         ...
 
+    def why_unpaid(self, promoted: Champion) -> str | None:
+        """Why nothing is paid for a promotion, in words; None if it is one to pay for."""
+        ...
+
 
 def serving(
     spec: ProgramSpec, champion: Champion | None, evidence: Callable[[str], bytes], lm: Mapping[str, str]
@@ -69,8 +73,8 @@ def promote_day(
     With a ``hindrance`` (it is revoked, signatures are missing) nothing new is
     promoted on it; what it once brought about stands, until somebody rolls it back.
     ``at`` is the time for the audit log; nothing in the record depends on it.
-    The record names the attestation only if the gain is to be paid
-    (see ``ledger.champions``). One that was issued again promotes what the revoked
+    The record names the attestation only if the gain is to be paid, as the ledger stands now
+    (see ``ledger.gains``). One that was issued again promotes what the revoked
     one did not; where that one did promote, its promotion stands, and is what the
     new one is paid for.
     """
@@ -97,11 +101,9 @@ def promote_day(
             )
     asked = Promotion(program, day, claim.candidate_version, claim.baseline_version, verified.uid)
     promoted = promotions.promote(asked, at)
-    if promoted.gain is None:
-        reason = (
-            f"{promoted.reason}: it serves, but gain {promoted.height} was attested before and then rolled back, "
-            "or replaced by hand; winning it back is not paid again"
-        )
+    why = promotions.why_unpaid(promoted)
+    if why is not None:
+        reason = f"{promoted.reason} {why}: it was promoted, but winning it back is not paid again"
         return {"outcome": "regained", "serves": promoted.version, "reason": reason, "attestation": None}
     return {"outcome": "promoted", "serves": promoted.version, "reason": promoted.reason, "attestation": verified.uid}
 
@@ -114,9 +116,11 @@ def _taken_over(
     reason = f"attestation {promoted.attestation} promoted it, which attestation {uid} replaces"
     if hindrance is not None:
         reason += f", and that one is {hindrance}"
-    paid_for = None if promoted.gain is None else uid
+    why = promotions.why_unpaid(promoted)
+    if why is not None:
+        reason += f"; it {why}, which is not paid again"
     serves = promoted.version if now is None else now.version
-    return {"outcome": "promoted", "serves": serves, "reason": reason, "attestation": paid_for}
+    return {"outcome": "promoted", "serves": serves, "reason": reason, "attestation": uid if why is None else None}
 
 
 def _kept(program: str, day: str, promotions: Promotions, reason: str) -> dict[str, Any]:

@@ -83,6 +83,15 @@ class Deployment:
     def say(self, signer, *said):
         return say(self.leaves, ORIGIN, signer, lambda state: list(said))
 
+    def cosign(self, record, signer):
+        """Take in a cosignature as the command does."""
+        envelope = Envelope.from_json(json.loads(self.evidence[record["bundle"]])["envelope"])
+        cosignature = cosign(envelope, signer)
+        signature = cosignature.signature
+        self.leaves.append(f"cosigned by {signer.address}", cosignature_leaf(record["uid"], cosignature))
+        row = (signer.address, signature.v, signature.r, signature.s)
+        self.kept[record["uid"]] = [*self.kept.of(record["uid"]), row]
+
     def standing(self, record):
         return reverify(record, self.trust, self.evidence.get)
 
@@ -132,6 +141,32 @@ def test_what_was_signed_after_a_leak_is_signed_again_by_a_good_key_under_the_sa
     again = deployment.attest(SECOND, before=record)
     assert (again["uid"], again["signer"], again["log_index"]) == (record["uid"], SECOND.address, 4)
     assert deployment.standing(again).outcome == ATTESTED
+
+
+def test_who_cosigned_before_a_leak_can_sign_again_and_is_one_attester_not_two():
+    attesters = frozenset({ATTESTER.address, SECOND.address, THIRD.address})
+    deployment = Deployment(required=2, attesters=attesters)
+    begin(deployment.leaves, ORIGIN, ATTESTER)
+    deployment.say(ATTESTER, admit(SECOND), admit(THIRD))
+    record = deployment.attest()
+    deployment.cosign(record, SECOND)
+    assert deployment.standing(record).outcome == ATTESTED
+    deployment.say(SECOND, retire(ATTESTER, untrusted_from=3))
+    with pytest.raises(VerificationFailed, match="untrusted_signer"):
+        deployment.standing(record)
+    again = deployment.attest(SECOND, before=record)
+    assert (again["uid"], again["signer"], again["outcome"]) == (record["uid"], SECOND.address, AWAITING)
+    assert again["reason"].startswith("1 of 2 signatures count")
+    deployment.cosign(again, THIRD)
+    signed = deployment.attest(SECOND, before=again)
+    assert signed["outcome"] == ATTESTED
+    assert set(deployment.standing(signed).verified.signers) == {SECOND.address, THIRD.address}
+    size = len(deployment.leaves.leaves())
+    # Nor does a third key that cosigned stand in its own way, should the second one leak too.
+    deployment.say(THIRD, retire(SECOND, untrusted_from=signed["log_index"]))
+    last = deployment.attest(THIRD, before=signed)
+    assert (last["signer"], last["outcome"], len(deployment.leaves.leaves())) == (THIRD.address, ATTESTED, size + 2)
+    assert set(deployment.standing(last).verified.signers) == {SECOND.address, THIRD.address}
 
 
 def test_a_revoked_attestation_is_still_known_but_nothing_may_rest_on_it():

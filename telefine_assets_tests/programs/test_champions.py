@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from telefine_assets.canonical import digest_of
+from telefine_assets.ledger.attested import REVOKED
+from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.payouts import Payouts
-from telefine_assets.ledger.records import ATTESTED, BY_HAND, ROLLBACK, Champion, Choice
+from telefine_assets.ledger.records import ATTESTED, BY_HAND, ROLLBACK, AuditEntry, Champion, Choice
 from telefine_assets.payouts.paying import Books, pay_attested
 from telefine_assets.payouts.token import token_of
 from telefine_assets.programs.champions import promote_day, serving
@@ -187,6 +189,23 @@ def test_rolling_back_and_winning_the_same_gain_again_pays_once(champions, ledge
     assert paid(champions, ledger, evidence, "2026-11-26", attested("2026-11-26", v2, v3))[0] == 1000
     assert paid(champions, ledger, evidence, DAY, VERIFIED)[0] == 1000
     assert sum(Payouts(ledger).totals_before(PROGRAM, TOKEN, None).values()) == 2000
+
+
+def test_a_gain_that_was_revoked_unpaid_is_paid_to_who_wins_it_again(champions, ledger, evidence):
+    promote_day(PROGRAM, DAY, VERIFIED, champions, NOON)
+    choose(champions, BASELINE, DAY_AFTER)
+    day, honest = "2026-11-23", attested("2026-11-23", BASELINE, "2" * 64)
+    amount, why = paid(champions, ledger, evidence, day, honest)
+    assert (amount, f"which attestation {VERIFIED.uid} of {DAY} won before and stands for" in why) == (0, True)
+    Audit(ledger).append(AuditEntry("0xA", REVOKED, VERIFIED.uid, {"reason": "the holdout had leaked"}), NOON)
+    record = promote_day(PROGRAM, day, honest, champions, NOON)
+    assert (record["outcome"], record["attestation"]) == ("promoted", honest.uid)
+    assert [paid(champions, ledger, evidence, day, honest)[0] for _ in range(2)] == [1000, 1000]
+    # What is issued again only now comes too late, and says so without an error.
+    again = replace(VERIFIED, uid="0x" + "6" * 64, claim=replace(VERIFIED.claim, replaces=(VERIFIED.uid,)))
+    amount, why = paid(champions, ledger, evidence, DAY, again)
+    assert (amount, f"lost gain 1 of {PROGRAM}: it was won again on {day}" in why) == (0, True)
+    assert sum(Payouts(ledger).totals_before(PROGRAM, TOKEN, None).values()) == 1000
 
 
 def test_a_worse_version_chosen_by_hand_makes_no_payable_gain_of_beating_it(champions, ledger, evidence):
