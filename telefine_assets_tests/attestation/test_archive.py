@@ -204,7 +204,8 @@ def test_too_many_files_in_a_folder_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["none", "none.tar", "none/attestation.json"])
 def test_where_there_is_nothing_the_error_says_so_and_how_to_export(tmp_path, path):
-    with pytest.raises(TelefineError, match=rf"{path}: no such file or folder; .*telefine attest export DAY FOLDER") as error:
+    said = rf"{path}: no such file or folder; .*telefine attest export DAY FOLDER"
+    with pytest.raises(TelefineError, match=said) as error:
         read_bundle(tmp_path / path)
     assert not isinstance(error.value, VerificationFailed)
 
