@@ -1,21 +1,24 @@
 """An attestation that was issued again, since feedback that the one before rested on was wrong: what must hold of it.
 
-Four more files are among its evidence, and everything in them is compared:
+These files are among its evidence too, and everything in them is compared:
 
-=========================== ====================================================
-``replaced/statement.json`` statement of the attestation that was revoked, and why
-                            this one was issued; the revoked uid follows from it
-``replaced/rows.jsonl``     the per-item results of that one
-``replaced/report.json``    its decision, rules and look
+============================= ====================================================
+``replaced/statement.json``   statement of the attestation that was revoked, and why
+                              this one was issued; the revoked uid follows from it
+``replaced/rows.jsonl``       the per-item results of that one
+``replaced/report.json``      its decision, rules and look
 ``replaced/attribution.json`` the facts of its weights
-=========================== ====================================================
+``replaced/demos.json``       its demos; only where they differ
+``replaced/trainset.jsonl``   what it was made from; only where it differs
+============================= ====================================================
 
 It is about the same program, day, versions, metric and look, under the same
 rules; both programs' answers to every item are the same; and no item counts more
 for the candidate than it did (``deltaone.correcting``). Neither gain, lower
 bound nor the points that a contract would pay by are more than they were. The
-weights are about the same demos, trials, traces and submissions; only whom a
-trace names may be another. That the revocation came first is seen in the log.
+weights are about the same demos, trials, traces and submissions, and it was made
+from the same items; only whom a trace names may be another. What was held since
+nobody signed for it stays held. That the revocation came first is seen in the log.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from telefine_assets.attestation.claim import Claim
 from telefine_assets.attestation.files import (
     BASELINE,
     CANDIDATE,
+    DEMOS,
     LOOKS,
     REPORT,
     ROWS,
+    TRAINSET,
     EvidenceContradiction,
     json_of,
     lines_of,
@@ -44,16 +49,20 @@ from telefine_assets.attestation.statement import decision_record, parse_stateme
 from telefine_assets.attribution.arrivals import LOGGED
 from telefine_assets.attribution.facts import FACTS_FILE, Facts, read_facts
 from telefine_assets.attribution.records import Fields
+from telefine_assets.attribution.reweighing import unsigned_of
 from telefine_assets.canonical import canonical_json, sha256_hex
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.deltaone.pairs import gain_of
 from telefine_assets.deltaone.records import HIGHER, Decision, PairedItem
 from telefine_assets.payouts.minting import scores_in_bps
 
-REPLACED_STATEMENT, REPLACED_ROWS, REPLACED_REPORT, REPLACED_FACTS = (
-    f"replaced/{name}" for name in ("statement.json", ROWS, REPORT, FACTS_FILE)
+REPLACED_STATEMENT, REPLACED_ROWS, REPLACED_REPORT, REPLACED_FACTS, REPLACED_DEMOS, REPLACED_TRAINSET = (
+    f"replaced/{name}" for name in ("statement.json", ROWS, REPORT, FACTS_FILE, DEMOS, TRAINSET)
 )
-REPLACED = (REPLACED_FACTS, REPLACED_REPORT, REPLACED_ROWS, REPLACED_STATEMENT)
+_ALWAYS = (REPLACED_FACTS, REPLACED_REPORT, REPLACED_ROWS, REPLACED_STATEMENT)
+REPLACED_IF_OTHER = {DEMOS: REPLACED_DEMOS, TRAINSET: REPLACED_TRAINSET}
+"""What is among the evidence only where the file is another than it was: most corrections are of labels alone."""
+REPLACED = (*_ALWAYS, *REPLACED_IF_OTHER.values())
 
 _MAY_CHANGE = frozenset(
     {"label", "label_source", "baseline_ppm", "candidate_ppm", "baseline_measures", "candidate_measures"}
@@ -86,11 +95,12 @@ def _replaced(files: Mapping[str, bytes], derived: Mapping[str, Any]) -> list[st
         if read_facts(files[FACTS_FILE]).withdrawn:
             raise EvidenceContradiction(f"{FACTS_FILE}: withdraws feedback, and nothing is replaced")
         return []
-    for name in REPLACED:
+    for name in _ALWAYS:
         if name not in files:
             raise EvidenceContradiction(f"{name}: not among the evidence")
     before = _claim_before(files)
     _check_same_look(files, before, derived)
+    _check_made_from(files, before)
     _check_rows(files)
     _check_arrivals(files)
     return [*before.replaces, message_of(before).uid]
@@ -126,6 +136,35 @@ def _check_same_look(files: Mapping[str, bytes], before: Claim, derived: Mapping
         raise EvidenceContradiction(f"{ROWS}: {more}")
 
 
+def _check_made_from(files: Mapping[str, bytes], before: Claim) -> None:
+    """The same demos, and the same items to learn from, line by line; only whom they name may be another."""
+    known = {file.name: file.sha256 for file in before.evidence}
+    for name, here in REPLACED_IF_OTHER.items():
+        same = sha256_hex(files[name]) == known.get(name)
+        if same and here in files:
+            raise EvidenceContradiction(f"{here}: is among the evidence, and {name} is what it was")
+        if same:
+            continue
+        if here not in files:
+            raise EvidenceContradiction(f"{here}: not among the evidence, and {name} is another than it was")
+        require_same(here, "sha256", known.get(name), sha256_hex(files[here]))
+        old, new = _lines(files, name, here), _lines(files, name, name)
+        require_same(name, "number of lines", len(old), len(new))
+        for number, (was, line) in enumerate(zip(old, new, strict=True), 1):
+            require_same(name, f"line {number} but for its contributor", _unnamed(was), _unnamed(line))
+            if not isinstance(line["contributor"], str | None):
+                raise EvidenceContradiction(f"{name}: line {number}: contributor is neither a text nor null")
+
+
+def _lines(files: Mapping[str, bytes], name: str, here: str) -> list[Any]:
+    """The lines of ``here``, which is of the kind of ``name``."""
+    return list(json_of(files, here)) if name == DEMOS else lines_of(files, here)
+
+
+def _unnamed(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if name == "contributor" else value for name, value in line.items()}
+
+
 def exceeds(now: Decision, before: Decision) -> str | None:
     """What is more than what was revoked, in words; None if nothing is.
 
@@ -153,6 +192,11 @@ def _check_arrivals(files: Mapping[str, bytes]) -> None:
     require_same(FACTS_FILE, "trials", before.trials, now.trials)
     require_same(FACTS_FILE, "traces", *(_traces(facts) for facts in (before, now)))
     require_same(FACTS_FILE, "submissions", *(_submissions(facts) for facts in (before, now)))
+    if unsigned_of(before) == "escrow" and unsigned_of(now) == "paid":
+        raise EvidenceContradiction(
+            f"{FACTS_FILE}: pays what was held since nobody signed for it: attribution.unsigned was 'escrow', and is "
+            "'paid' by now"
+        )
 
 
 def _traces(facts: Facts) -> list[tuple[object, ...]]:

@@ -17,6 +17,7 @@ from typing import Any
 from telefine_assets.attestation.attesting import claim_of
 from telefine_assets.attestation.bundle import AttestationBundle, message_of
 from telefine_assets.attestation.claim import Claim
+from telefine_assets.attestation.demos_again import ShownDemos
 from telefine_assets.attestation.files import (
     BASELINE,
     CANDIDATE,
@@ -29,6 +30,7 @@ from telefine_assets.attestation.files import (
 )
 from telefine_assets.attestation.reissued import (
     REPLACED_FACTS,
+    REPLACED_IF_OTHER,
     REPLACED_REPORT,
     REPLACED_ROWS,
     REPLACED_STATEMENT,
@@ -44,9 +46,7 @@ from telefine_assets.deltaone.correcting import Corrected, correct
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.deltaone.records import Decision
 from telefine_assets.errors import TelefineError
-from telefine_assets.programs.datasets import item_of
 from telefine_assets.programs.spec import ProgramSpec
-from telefine_assets.programs.values import plain_fields
 from telefine_assets.traces.records import CleanedTrace
 
 STAGE = "reissues"
@@ -73,13 +73,36 @@ class Now:
 
     Attributes:
         spec: the program, with the metric of the look.
-        cleaned: the cleaned traces of the day's window.
+        cleaned: the cleaned traces that the attestation names (``named_traces``), as they are stored now.
         register: where submissions are looked up.
     """
 
     spec: ProgramSpec
     cleaned: Sequence[CleanedTrace]
     register: Register
+
+
+@dataclass(frozen=True)
+class Named:
+    """The traces that an attestation names, by id.
+
+    Attributes:
+        all: every one of them.
+        needed: those that count as withdrawn if they are not found.
+    """
+
+    all: frozenset[str]
+    needed: frozenset[str]
+
+
+def named_traces(files: Mapping[str, bytes]) -> Named:
+    """The traces that the evidence of an attestation names: of its items, its demos, and all that had a part."""
+    lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
+    inherited = {line["trace_id"] for line in lines if line["side"] == "inherited"}
+    items = {json.loads(line)["trace_id"] for line in files[ROWS].splitlines()}
+    demos = {demo["trace_id"] for demo in json.loads(files[DEMOS])} - inherited
+    arrived = {each.trace_id for each in read_facts(files[FACTS_FILE]).arrivals}
+    return Named(frozenset(items | arrived | {line["trace_id"] for line in lines}), frozenset(items | demos))
 
 
 def reissue(
@@ -133,6 +156,7 @@ def reissue(
         REPLACED_ROWS: files[ROWS],
         REPLACED_REPORT: files[REPORT],
         REPLACED_FACTS: files[FACTS_FILE],
+        **{here: files[name] for name, here in REPLACED_IF_OTHER.items() if changed[name] != files[name]},
     }
     predicate = bundle.statement["predicate"]
     claim = claim_of(json.loads(files[CANDIDATE])["program"], predicate["partition"], evidence)
@@ -153,17 +177,9 @@ def bundles_replaced(
 
 
 def _reweighed(files: Mapping[str, bytes], now: Now) -> Reweighed:
-    state = json.loads(files[CANDIDATE])["state"]
-
-    def shows(demo: Mapping[str, Any], trace: CleanedTrace) -> bool:
-        shown = state[demo["predictor"]]["demos"][demo["position"]]
-        # What the program itself answered was accepted as it is, and may differ from the label.
-        label = {} if demo.get("augmented") else json.loads(trace.label)
-        right = plain_fields(label, item_of(trace, now.spec.types).example())
-        return all(shown[name] == value for name, value in right.items() if name in shown)
-
     demos, trainset = json.loads(files[DEMOS]), [json.loads(line) for line in files[TRAINSET].splitlines()]
-    return reweigh(demos, trainset, read_facts(files[FACTS_FILE]), now.cleaned, now.register, shows)
+    shown = ShownDemos(json.loads(files[CANDIDATE]), demos, now.spec)
+    return reweigh(demos, trainset, read_facts(files[FACTS_FILE]), now.cleaned, now.register, shown.stand)
 
 
 def _changed(corrected: Corrected, credited: Reweighed) -> dict[str, bytes]:

@@ -9,12 +9,13 @@ worth. Two things may have changed since:
   public, and whoever signs for an unsigned content afterwards, or logs a copy with
   an early time, would take somebody's part.
 - **Whether a demo's feedback stands.** It does not if the trace does not pass
-  cleaning any more, or if the demo shows another output than the trace's label by
+  cleaning any more, or if what the demo shows is not right by the trace's label by
   now. Its cluster's parts are then held in escrow, whoever is its first submitter:
   paid to the others, a correction would be worth something to them.
 
-A demo that an earlier version left, whose trace was no longer in the window when
-it was compiled, stands as it was recorded: nothing more is known of it.
+A demo that an earlier version left, and whose trace is not stored any more, stands
+as it was recorded: nothing more is known of it. What becomes of what nobody signed
+for is no correction: it is as it was attested.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telefine_assets.attribution.arrivals import Register
-from telefine_assets.attribution.facts import Facts, read_facts, weights_of, write_facts
+from telefine_assets.attribution.arrivals import Register, Unsigned
+from telefine_assets.attribution.facts import FACTS_FILE, Facts, read_facts, weights_of, write_facts
+from telefine_assets.attribution.usage import UNSIGNED
+from telefine_assets.attribution.weighing import FactsRefused
 from telefine_assets.attribution.weights import WeightTable
 from telefine_assets.traces.records import CleanedTrace
 
 Shows = Callable[[Mapping[str, Any], CleanedTrace], bool]
-"""Whether a demo (its record) shows what its trace's label says now."""
+"""Whether what a demo (its record) shows is right by its trace's label of now."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,14 @@ def reweigh(
         demos: records of the candidate's demos, as attested.
         trainset: lines of what was learnt from, as attested.
         facts: what the weights followed from: who had a part, and what demos are worth.
-        cleaned: the cleaned traces of the window, as they are now.
+        cleaned: the cleaned traces that the attestation names, as they are now.
         register: what becomes of traces that nobody signed for.
-        shows: whether a demo shows its trace's label.
+        shows: whether what a demo shows is right by its trace's label.
+
+    Raises:
+        FactsRefused: by the settings, something else than what was attested becomes of unsigned traces.
     """
+    _require_same_unsigned(facts, register)
     now = {(trace.trace_id, trace.content): trace for trace in cleaned}
     inherited = {line["trace_id"] for line in trainset if line["side"] == "inherited"}
 
@@ -82,7 +89,27 @@ def reweigh(
 
     withdrawn = tuple(sorted({demo["cluster"] for demo in demos if not stands(demo)}))
     corrected = [credited(demo) for demo in demos]
-    arrivals = register.again(facts.arrivals, now)
+    # Who is named as before arrived as before; a reason in other words is no correction.
+    named = {(each.trace_id, each.content or ""): each.contributor for each in facts.arrivals}
+    renamed = {key: trace for key, trace in now.items() if key in named and trace.contributor != named[key]}
+    arrivals = register.again(facts.arrivals, renamed)
     document = write_facts(facts.demos, arrivals, facts.scope, facts.trials, withdrawn)
     table = weights_of(read_facts(document))
     return Reweighed(table, document, corrected, [credited(line) for line in trainset], withdrawn)
+
+
+def unsigned_of(facts: Facts) -> Unsigned | None:
+    """What ``attribution.unsigned`` was when the facts were written; None where they do not tell."""
+    reasons = {each.reason for each in facts.arrivals if each.submission is None}
+    if UNSIGNED in reasons:
+        return "escrow"
+    return "paid" if None in reasons else None
+
+
+def _require_same_unsigned(facts: Facts, register: Register) -> None:
+    attested = unsigned_of(facts)
+    if attested not in (None, register.unsigned):
+        raise FactsRefused(
+            f"{FACTS_FILE}: was attested under attribution.unsigned = {attested!r}, which is {register.unsigned!r} "
+            "now: that is no correction of feedback. Set it back to what it was, then run this again"
+        )

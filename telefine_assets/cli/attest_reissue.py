@@ -83,7 +83,7 @@ def _prepared(before: Before, uid: str, reason: str, by: str | None, as_json: bo
     _require_not_signed(claim, prepared, settings, before.ledger)
     bundle = AttestationBundle.from_bytes(evidence.get(before.bundle))
     files = {file.name: evidence.get(file.sha256) for file in claim.evidence}
-    now = _now(settings, claim, before.ledger)
+    now = _now(settings, claim, before.ledger, files)
     with coded(as_json), _audited(before.ledger, by or getpass.getuser(), uid, reason) as told:
         found = reissuing.reissue(bundle, files, reason, now, evidence.put, prepared)
         records.write(claim.program, reissuing.STAGE, claim.partition, found)
@@ -122,31 +122,24 @@ def _require_not_signed(claim: Claim, prepared: Mapping[str, Any] | None, settin
         )
 
 
-def _now(settings: Settings, claim: Claim, ledger: Ledger) -> Now:
-    """The program, and the cleaned traces of the day's window as they are stored now."""
-    from telefine_assets.attestation.reissuing import Now
+def _now(settings: Settings, claim: Claim, ledger: Ledger, files: Mapping[str, bytes]) -> Now:
+    """The program, and the traces that the attestation names as they are stored now."""
+    from telefine_assets.attestation.reissuing import Now, named_traces
     from telefine_assets.attribution.arrivals import Register
     from telefine_assets.attribution.submissions import Scope
+    from telefine_assets.cli.attested_traces import stored_traces
     from telefine_assets.ledger.submissions import Submissions
-    from telefine_assets.partitions import window
     from telefine_assets.programs.spec import load_spec
     from telefine_assets.store.files import Files
-    from telefine_assets.store.kept import require_kept
     from telefine_assets.store.records import RecordStore
     from telefine_assets.store.tables import TableStore
-    from telefine_assets.traces.records import table_to_window
 
-    own = settings.program(claim.program)
-    days, files = (
-        window(claim.partition, own.compile.lookback_days, settings.partitions.start),
-        Files(settings.store.uri),
-    )
-    # What is gone would look withdrawn.
-    require_kept(RecordStore(files), claim.program, days)
-    table = TableStore(files).read_window(claim.program, "cleaned_traces", days)
+    own, store = settings.program(claim.program), Files(settings.store.uri)
+    named, (tables, records) = named_traces(files), (TableStore(store), RecordStore(store))
+    cleaned = stored_traces(tables, records, claim.program, claim.partition, named)
     scope = Scope(settings.deployment, claim.program)
     register = Register(scope, Submissions(ledger).of_traces, own.attribution.unsigned)
-    return Now(load_spec(claim.program, own), table_to_window(table).traces, register)
+    return Now(load_spec(claim.program, own), cleaned, register)
 
 
 @contextmanager

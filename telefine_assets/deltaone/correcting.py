@@ -8,8 +8,9 @@ from a gain and never add to it:
    new scores stand if the candidate gains no more by them than it did; else the
    item stays as it was, label and all.
 2. An item whose feedback was withdrawn (its trace does not pass cleaning any
-   more, or on another side) keeps its scores where the candidate lost or tied.
-   Where it won, the item becomes a tie.
+   more) keeps its scores where the candidate lost or tied. Where it won, the item
+   becomes a tie. A trace that is on another side by now is no withdrawn feedback:
+   settings moved it, and nothing is corrected before they are set back.
 3. Everything else stays as it was. No item comes or goes, nobody is asked
    anything, and the look and its level are the same.
 
@@ -32,6 +33,7 @@ from telefine_assets.programs.datasets import Item, item_of
 from telefine_assets.programs.metrics import Metric
 from telefine_assets.programs.spec import ProgramSpec
 from telefine_assets.programs.values import typed_again
+from telefine_assets.traces.clusters import cluster_of
 from telefine_assets.traces.records import CleanedTrace
 
 AS_IT_WAS, RELABELLED, WITHDRAWN, PASSED_OVER = "as_it_was", "relabelled", "withdrawn", "passed_over"
@@ -63,16 +65,19 @@ def correct(
 
     Args:
         rows: as they were attested.
-        cleaned: the cleaned traces of the look's window, as they are now.
+        cleaned: the cleaned traces of the look's items, as they are now.
         spec: the program, with the metric of the look.
         rules: of the look.
         look: which metric it was.
 
     Raises:
         CannotCorrect: the metric is not the look's, asks a language model by the
-            label, or does not give the attested scores from what is stored.
+            label, or does not give the attested scores from what is stored; or an
+            item is held out no longer.
     """
     _require_same_metric(spec, rules, look)
+    cleaned = list(cleaned)
+    _require_same_side(rows, cleaned)
     held = [trace for trace in cleaned if trace.split == "holdout"]
     fit, judge = fit_to_compare(held, spec)
     found = [item_of(trace, spec.types) for trace in fit]
@@ -102,6 +107,23 @@ def _require_same_metric(spec: ProgramSpec, rules: Rules, look: Look) -> None:
             )
 
 
+def _require_same_side(rows: Sequence[PairedItem], cleaned: Iterable[CleanedTrace]) -> None:
+    """Refuse items that are as they were, and that settings have moved to another side or cluster."""
+    looked_at = {row.trace_id: row for row in rows}
+    for trace in cleaned:
+        row = looked_at.get(trace.trace_id)
+        if row is None or (trace.split, trace.cluster) == ("holdout", row.item):
+            continue
+        # An id that stands for other inputs by now was logged again: that feedback is gone.
+        if trace.cluster == row.item or trace.content == cluster_of(row.inputs):
+            raise CannotCorrect(
+                f"item {row.item}: its trace {trace.trace_id} was held out, and is on side {trace.split} of cluster "
+                f"{trace.cluster} now: split or cleaning.near_duplicates were changed, or the cluster index is "
+                f"another, and {trace.day} was cleaned since. Set them back to those of the day that was attested, "
+                f"clean {trace.day} again (telefine run cleaned_traces --day {trace.day}), then run this again"
+            )
+
+
 def _corrected(row: PairedItem, item: Item | None, spec: ProgramSpec, rules: Rules) -> tuple[str, PairedItem]:
     if item is None or item.cluster != row.item:
         return _withdrawn(row, rules)
@@ -128,11 +150,20 @@ def _require_reproducible(row: PairedItem, item: Item, spec: ProgramSpec) -> Non
     again = _rescored(row, replace(item, label=row.label), spec)
     # A tie may be what is left of a win whose feedback was withdrawn: only the baseline's score is the metric's then.
     tie = row.baseline_ppm == row.candidate_ppm == again.baseline_ppm
+    names = {name for name in spec.guardrails if _measures(row, name) != _measures(again, name)}
     if not tie and (again.baseline_ppm, again.candidate_ppm) != (row.baseline_ppm, row.candidate_ppm):
+        names.add(spec.metric_name)
+    if names:
         raise CannotCorrect(
-            f"item {row.item}: metric {spec.metric_name} does not give the attested scores from the stored answers. "
-            "It reads more of an answer than its output fields, or not only the answer; nothing is issued again"
+            f"item {row.item}: metric {', '.join(sorted(names))} does not give the attested scores from the stored "
+            "answers. It reads more of an answer than its output fields, or not only the answer; nothing is issued "
+            "again"
         )
+
+
+def _measures(row: PairedItem, name: str) -> tuple[int | None, int | None]:
+    """What a guardrail measured of both sides."""
+    return row.baseline_measures.get(name), row.candidate_measures.get(name)
 
 
 def _rescored(row: PairedItem, item: Item, spec: ProgramSpec) -> PairedItem:
@@ -149,15 +180,16 @@ def _rescored(row: PairedItem, item: Item, spec: ProgramSpec) -> PairedItem:
 
 
 def _judged(row: PairedItem, side: str, item: Item, spec: ProgramSpec) -> tuple[int | None, Mapping[str, int]]:
-    """Score and measures of one side's stored answer."""
+    """Score and measures of one side's stored answer; what reads no label is as it was, and asks nobody again."""
     output = getattr(row, f"{side}_output")
+    score: int | None = getattr(row, f"{side}_ppm")
     measures = dict(getattr(row, f"{side}_measures"))
     for name, metric in spec.guardrails.items():
         if metric.labels:
             value = _score(metric, item, output, spec)
             measures = {key: each for key, each in measures.items() if key != name}
             measures |= {} if value is None else {name: value}
-    return _score(spec.metric, item, output, spec), measures
+    return _score(spec.metric, item, output, spec) if spec.metric.labels else score, measures
 
 
 def _score(metric: Metric, item: Item, output: Mapping[str, Any], spec: ProgramSpec) -> int | None:

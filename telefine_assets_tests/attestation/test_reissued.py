@@ -9,14 +9,16 @@ from telefine_assets.attestation.alone import NotAlone
 from telefine_assets.attestation.attesting import ATTESTED, REVOKED, attest_claim, attest_records, claim_of
 from telefine_assets.attestation.bundle import AttestationBundle, message_of
 from telefine_assets.attestation.failures import FailureCode, VerificationFailed
-from telefine_assets.attestation.files import REPORT, ROWS, EvidenceContradiction, read_comparison
+from telefine_assets.attestation.files import DEMOS, REPORT, ROWS, TRAINSET, EvidenceContradiction, read_comparison
 from telefine_assets.attestation.log_records import Revocation
 from telefine_assets.attestation.reissued import (
     REPLACED,
+    REPLACED_DEMOS,
     REPLACED_FACTS,
     REPLACED_REPORT,
     REPLACED_ROWS,
     REPLACED_STATEMENT,
+    REPLACED_TRAINSET,
     recheck,
     reissue_statement,
 )
@@ -168,6 +170,76 @@ def test_who_had_no_part_in_what_was_revoked_has_none_in_what_is_issued_again():
             recheck(HONEST | {FACTS_FILE: canonical_json(facts | {"arrivals": arrivals})})
     with pytest.raises(EvidenceContradiction, match=f"{REPLACED_FACTS}: sha256"):
         recheck(HONEST | {REPLACED_FACTS: canonical_json(facts | {"arrivals": earlier})})
+
+
+def renamed(files, name=STRANGER.address):
+    """The evidence in which the first demo's trace names somebody else by now, and what it is instead of."""
+    lines = [json.loads(line) for line in files[TRAINSET].splitlines()]
+    facts, demos = json.loads(files[FACTS_FILE]), json.loads(files[DEMOS])
+    for each in (lines[0], facts["arrivals"][0], demos[0]):
+        each["contributor"] = name
+    return files | {
+        TRAINSET: canonical_lines(lines), DEMOS: canonical_json(demos), FACTS_FILE: canonical_json(facts),
+        REPLACED_DEMOS: FILES[DEMOS], REPLACED_TRAINSET: FILES[TRAINSET],
+    }  # fmt: skip
+
+
+def test_only_whom_a_trace_names_may_be_another_in_what_it_was_made_from():
+    named = renamed(reissued())
+    found = claim_of("triage", MONDAY, named)
+    assert STRANGER.address in dict(found.weights.contributors)
+    assert {REPLACED_DEMOS, REPLACED_TRAINSET} <= {file.name for file in found.evidence}
+    assert parse_statement(build_statement(found)) == found
+
+
+def lines_changed(files, change):
+    return files | {TRAINSET: canonical_lines(change([json.loads(line) for line in files[TRAINSET].splitlines()]))}
+
+
+def an_item_added(lines):
+    return [*lines, lines[0] | {"side": "validation", "trace_id": "tr-never", "cluster": "f" * 64, "content": "f" * 64}]
+
+
+def sides_changed(lines):
+    return [line | {"side": "inherited"} for line in lines]
+
+
+@pytest.mark.parametrize("change", [an_item_added, sides_changed])
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_it_was_made_from_cannot_be_told_otherwise(change, whole):
+    forged = lines_changed(renamed(HONEST) if whole else HONEST, change)
+    with pytest.raises(EvidenceContradiction, match=TRAINSET):
+        recheck(forged)
+    with pytest.raises(EvidenceContradiction, match=f"{REPLACED_TRAINSET}: sha256"):
+        recheck(forged | {REPLACED_TRAINSET: forged[TRAINSET].replace(b"tr-", b"tx-")})
+
+
+def test_one_claim_has_one_form():
+    with pytest.raises(EvidenceContradiction, match=f"{REPLACED_DEMOS}: is among the evidence, and {DEMOS} is what"):
+        recheck(HONEST | {REPLACED_DEMOS: FILES[DEMOS]})
+
+
+def test_demos_cannot_be_told_otherwise_and_contributors_are_names():
+    demos = [demo | {"augmented": True} for demo in json.loads(HONEST[DEMOS])]
+    with pytest.raises(EvidenceContradiction, match=f"{DEMOS}: line 1 but for its contributor"):
+        recheck(HONEST | {DEMOS: canonical_json(demos), REPLACED_DEMOS: FILES[DEMOS]})
+    lines = [json.loads(line) for line in FILES[TRAINSET].splitlines()]
+    validation = {**lines[0], "side": "validation", "trace_id": "tr-v", "cluster": "e" * 64, "content": "e" * 64}
+    before = FILES | {TRAINSET: canonical_lines([*lines, validation])}
+    honest = reissued(before, claim_of("triage", MONDAY, before))
+    forged = canonical_lines([*lines, validation | {"contributor": {"wallet": "?"}}])
+    with pytest.raises(EvidenceContradiction, match="contributor is neither a text nor null"):
+        recheck(honest | {TRAINSET: forged, REPLACED_TRAINSET: before[TRAINSET]})
+
+
+def test_what_was_held_since_nobody_signed_for_it_is_not_paid_by_another_setting():
+    facts = json.loads(FILES[FACTS_FILE])
+    held = [arrival | {"reason": "unsigned_submission"} for arrival in facts["arrivals"]]
+    before = FILES | {FACTS_FILE: canonical_json(facts | {"arrivals": held})}
+    honest = reissued(before, claim_of("triage", MONDAY, before))
+    assert recheck(honest)["replaces"]
+    with pytest.raises(EvidenceContradiction, match=r"attribution\.unsigned was 'escrow'"):
+        recheck(honest | {FACTS_FILE: FILES[FACTS_FILE]})
 
 
 LOST = next(n for n, line in enumerate(FILES[ROWS].splitlines()) if json.loads(line)["candidate_ppm"] == 0)

@@ -12,7 +12,7 @@ from telefine_assets.attribution.receiving import checked, entry_of
 from telefine_assets.attribution.records import RecordError
 from telefine_assets.attribution.reweighing import reweigh
 from telefine_assets.attribution.submissions import Scope, sign_submission
-from telefine_assets.attribution.usage import WITHDRAWN
+from telefine_assets.attribution.usage import UNSIGNED, WITHDRAWN
 from telefine_assets.attribution.weighing import FactsRefused, check_facts, weigh
 from telefine_assets.canonical import canonical_json
 from telefine_assets.ledger.connection import Ledger
@@ -121,3 +121,23 @@ def test_only_clusters_of_demos_are_withdrawn_each_once(withdrawn):
     facts = json.loads(write_facts(FACTS.demos, FACTS.arrivals, FACTS.scope)) | {"withdrawn": withdrawn}
     with pytest.raises(RecordError, match="withdrawn"):
         read_facts(canonical_json(facts))
+
+
+@pytest.mark.parametrize(("attested", "now"), [("escrow", "paid"), ("paid", "escrow")])
+def test_another_setting_for_what_nobody_signed_for_is_no_correction(attested, now):
+    facts = read_facts(weigh(DEMOS, CLEANED, replace(REGISTER, unsigned=attested)).facts)
+    with pytest.raises(FactsRefused, match=f"attribution.unsigned = '{attested}', which is '{now}' now.*Set it back"):
+        reweighed(CLEANED, facts=facts, register=replace(REGISTER, unsigned=now))
+    corrected = [replace(CLEANED[0], contributor=wallet(9)), *CLEANED[1:]]
+    found = reweighed(corrected, facts=facts, register=replace(REGISTER, unsigned=attested))
+    held = attested == "escrow"
+    assert parts(found) == (
+        ({}, {UNSIGNED: 1_000_000}) if held else (dict.fromkeys([*WALLETS[1:], wallet(9)], 200_000), {})
+    )
+
+
+def test_who_is_named_as_before_is_as_he_was_attested():
+    nobody = [replace(CLEANED[0], contributor=None, contributor_reason="missing"), *CLEANED[1:]]
+    facts = read_facts(weigh(DEMOS, nobody, REGISTER).facts)
+    otherwise = [replace(nobody[0], contributor_reason="malformed"), *CLEANED[1:]]
+    assert read_facts(reweighed(otherwise, facts=facts).facts) == facts

@@ -50,9 +50,9 @@ def test_every_command_tells_of_both(home, telefine, tmp_path):
     again = home.prepare_again(MONDAY)
     home.sign_again(MONDAY)
     code, out, _ = telefine("deltaone", "show", MONDAY)
-    assert (code, "Corrected. The look found" in out) == (0, True)
+    assert (code, "**Corrected.** The look found" in out) == (0, True)
     assert f"with {LEFT}, at least +7.80 pp: that is in force" in out
-    assert f"In force: {again}" in out
+    assert f"In force: `{again}`" in out
     told = json.loads(telefine("deltaone", "show", MONDAY, "--json")[1])
     assert (told["standing"]["code"], told["standing"]["in_force"]) == ("corrected", again)
     telefine("deltaone", "show", MONDAY, "--html", tmp_path / "out.html")

@@ -1,5 +1,6 @@
 """Corrected labels: the stored answers are scored again, and nobody gains by a correction."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from telefine_assets.deltaone.correcting import CannotCorrect, correct
 from telefine_assets.deltaone.decision import decide
 from telefine_assets.deltaone.pairs import gain_of
-from telefine_assets.deltaone.records import PPM, UNPARSABLE, PairedItem
+from telefine_assets.deltaone.records import PPM, UNPARSABLE, Guardrail, PairedItem
 from telefine_assets.traces.records import json_text
 from telefine_assets_tests.deltaone.rows import LOOSE, look
 from telefine_assets_tests.programs.examples import cleaned_tickets, tickets_spec
@@ -39,6 +40,11 @@ def labelled(trace, team):
     return replace(trace, label=json_text({"team": team}))
 
 
+def logged_again(trace):
+    """Under its id, other inputs by now, which are on another side."""
+    return replace(trace, content="e" * 64, cluster="e" * 64, split="train")
+
+
 ITEM = st.tuples(TEAM, st.none() | TEAM, st.none() | TEAM, st.none() | TEAM)
 """Label of then, both answers, label of now; None for withdrawn feedback."""
 
@@ -64,8 +70,7 @@ def test_each_correction_is_counted_as_what_became_of_it():
     right, wrong = "login", "praise"
     rows = [row_of(trace, right, wrong, right) for trace in CLEANED[:4]] + [row_of(CLEANED[4], right, right, wrong)]
     now = [
-        labelled(CLEANED[0], right), labelled(CLEANED[1], wrong), replace(CLEANED[2], split="train"),
-        labelled(CLEANED[4], wrong),
+        labelled(CLEANED[0], right), labelled(CLEANED[1], wrong), logged_again(CLEANED[2]), labelled(CLEANED[4], wrong),
     ]  # fmt: skip
     found = correct(rows, now, SPEC, LOOSE, LOOK)
     assert found.counts == {"as_it_was": 1, "relabelled": 1, "withdrawn": 2, "passed_over": 1}
@@ -98,3 +103,33 @@ def test_a_judge_that_reads_the_label_is_asked_nothing_new():
     judged = tickets_spec(metric={"name": "lm_judge", "instructions": "Is it the right team?"})
     with pytest.raises(CannotCorrect, match="a corrected label would be a new question"):
         correct([], CLEANED, judged, LOOSE, LOOK)
+
+
+@pytest.mark.parametrize(
+    "moved", [{"split": "train"}, {"split": "validation", "cluster": "e" * 64}, {"cluster": "e" * 64}]
+)
+def test_what_changed_settings_moved_to_another_side_is_not_taken_for_withdrawn(moved):
+    row = replace(row_of(CLEANED[0], "login", "praise", "login"), inputs=json.loads(CLEANED[0].inputs))
+    with pytest.raises(CannotCorrect, match=r"split or cleaning.near_duplicates were changed.*cleaned_traces --day"):
+        correct([row], [replace(labelled(CLEANED[0], "login"), **moved)], SPEC, LOOSE, LOOK)
+
+
+JUDGED = tickets_spec(
+    metric={"name": "lm_judge", "instructions": "Is it polite?", "labels": False},
+    deltaone={"guardrails": {"right": {"metric": "exact_match", "max_worse": 10_000}}},
+)
+RAIL = Guardrail("right", "right", max_worse=10_000, reads_label=True, digest=JUDGED.guardrails["right"].digest)
+JUDGED_RULES = replace(LOOSE, score_reads_label=False, guardrails=(RAIL,))
+
+
+def test_a_judge_that_reads_no_label_is_asked_nothing_where_a_guardrail_reads_labels():
+    measured = {"baseline_measures": {"right": 0}, "candidate_measures": {"right": PPM}}
+    row = replace(row_of(CLEANED[0], "login", "praise", "login"), **measured)
+    found = correct([row], [labelled(CLEANED[0], "praise")], JUDGED, JUDGED_RULES, look())
+    assert found.counts["relabelled"] == 1
+    (now,) = found.rows
+    assert (now.baseline_ppm, now.candidate_ppm) == (0, PPM)
+    assert (now.baseline_measures, now.candidate_measures) == ({"right": PPM}, {"right": 0})
+    other = replace(row, candidate_measures={"right": 1})
+    with pytest.raises(CannotCorrect, match="metric right does not give the attested scores"):
+        correct([other], [labelled(CLEANED[0], "praise")], JUDGED, JUDGED_RULES, look())

@@ -99,7 +99,7 @@ def test_wrong_feedback(home: Rehearsed) -> None:
     paid = record(home, "contributor_payouts")
     assert (paid["plan"], paid["root"], payouts(home)) == (before["plan"], before["root"], [uid])
     log, shown, _, report = all_done(home.follow("wrong-feedback", OVER))
-    assert "Corrected. The look found" in report and "revoked on" in report and "because" in report
+    assert "**Corrected.** The look found" in report and "revoked on" in report and "because" in report
     assert f"the look, corrected: {gain_of(now, home)} is in force" in words(
         home.run("telefine improvement show DAY").output
     )
