@@ -1,5 +1,6 @@
 """Checks of ``compiled_programs``."""
 
+from collections.abc import Iterable
 from functools import cache
 
 import dagster as dg
@@ -22,6 +23,7 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
 
         first = kept_from(store.records, line.name)
         stored = store.records.days(line.name, STAGE)
+        cleaned = store.tables.days(line.name, "cleaned_traces")
 
         @cache
         def demos(day: str) -> dict[tuple[str, str], str]:
@@ -32,10 +34,21 @@ def build(line: Line) -> list[dg.AssetChecksDefinition]:
         def sides(day: str) -> dict[str, str] | None:
             if line.window(day)[0] < first:
                 return None
-            rows = store.tables.read_window(line.name, "cleaned_traces", line.window(day))
-            return dict(zip(rows["trace_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
+            return of_days(each for each in line.window(day) if each in cleaned)
 
-        return result(days_of(context, stored), Origins(stored, demos, sides).problems)
+        @cache
+        def sides_before(day: str) -> dict[str, str] | None:
+            # lookback_days may have been larger then.
+            return None if line.window(day)[0] < first else of_days(each for each in cleaned if each <= day)
+
+        def of_days(days: Iterable[str]) -> dict[str, str]:
+            found: dict[str, str] = {}
+            for day in days:
+                rows = store.tables.columns(line.name, "cleaned_traces", day, ["trace_id", "split"])
+                found |= zip(rows["trace_id"].to_pylist(), rows["split"].to_pylist(), strict=True)
+            return found
+
+        return result(days_of(context, stored), Origins(stored, demos, sides, sides_before).problems)
 
     @check(line, STAGE)
     def versions_can_be_loaded(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:

@@ -19,9 +19,10 @@ SIDES = {
 }
 
 
-def problems(day, demos=(), sides=()):
-    stored = DEMOS | dict(demos)
-    return list(Origins(sorted(stored), stored.__getitem__, (SIDES | dict(sides)).__getitem__).problems(day))
+def problems(day, demos=(), sides=(), before=()):
+    stored, windows = DEMOS | dict(demos), SIDES | dict(sides)
+    all_days = windows | dict(before)
+    return list(Origins(sorted(stored), stored.__getitem__, windows.__getitem__, all_days.__getitem__).problems(day))
 
 
 @pytest.mark.parametrize("day", DEMOS)
@@ -46,6 +47,14 @@ def test_a_demo_of_a_held_out_trace_is_named_wherever_it_was_learnt():
 def test_a_trace_that_no_earlier_candidate_learnt_the_demo_from_is_unknown(before):
     others = {"2026-11-01": before, "2026-11-02": before, "2026-11-05": before}
     assert problems("2026-11-09", demos=others) == ["demo from trace a, which is unknown"]
+
+
+def test_the_window_of_an_earlier_candidate_may_have_been_longer_than_it_would_be_today():
+    shorter = {"2026-11-01": {}, "2026-11-02": {"b": "train"}, "2026-11-05": {"c": "train"}, "2026-11-09": {}}
+    assert problems("2026-11-09", sides=shorter) == ["demo from trace a, which is unknown"]
+    assert problems("2026-11-09", sides=shorter, before={"2026-11-05": {"a": "train"}}) == []
+    told = ["demo from trace a, which is holdout on 2026-11-05"]
+    assert problems("2026-11-09", sides=shorter, before={"2026-11-05": {"a": "holdout"}}) == told
 
 
 def test_a_later_candidate_is_nobodys_source():
