@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -19,7 +21,7 @@ from telefine_assets.control.surroundings import cure_of
 from telefine_assets.errors import TelefineError
 from telefine_assets.ledger.api_keys import Scope
 from telefine_assets.ledger.spool import Spool
-from telefine_assets.settings.file import without_password
+from telefine_assets.observing.masking import Masker
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -89,7 +91,7 @@ def _cause(here: Deployment, test: Callable[[Deployment], None]) -> str | None:
         test(here)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
         first, cure = next(iter(str(error).splitlines()), ""), cure_of(error)
-        return without_password(f"{type(error).__name__}: {first}" + (f"; {cure}" if cure else ""))
+        return Masker.of(here.settings)(f"{type(error).__name__}: {first}" + (f"; {cure}" if cure else ""))
     return None
 
 
@@ -130,9 +132,17 @@ def _engine(uri: str) -> Engine:
 
 
 def _answers(uri: str) -> None:
-    from urllib.request import urlopen
+    from urllib.request import Request, urlopen
 
-    with urlopen(f"{uri.rstrip('/')}/health", timeout=_SECONDS) as answer:  # noqa: S310 - http or https, by the settings
+    # urllib would take a user and password for the host, and its error would name them.
+    parts = urlsplit(uri)
+    login, _, host = parts.netloc.rpartition("@")
+    encoded = b64encode(unquote(login).encode()).decode()
+    request = Request(  # noqa: S310 - http or https, by the settings
+        f"{urlunsplit(parts._replace(netloc=host)).rstrip('/')}/health",
+        headers={"Authorization": f"Basic {encoded}"} if login else {},
+    )
+    with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
         answer.read(100)
 
 

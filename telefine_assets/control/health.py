@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from telefine_assets.control.surroundings import cure_of
 from telefine_assets.errors import TelefineError
+from telefine_assets.observing.masking import Masker
 
 if TYPE_CHECKING:
     from telefine_assets.settings.schema import Settings
@@ -81,8 +82,11 @@ class Check:
 
 def examine(settings: Settings, checks: Sequence[Check]) -> Iterator[Finding]:
     """What each check finds, in their order. One that fails or hangs keeps no other from being made."""
+    mask = Masker.of(settings)
     for check in checks:
-        yield _examined(settings, check)
+        found = _examined(settings, check)
+        # What a library says of an address may have its password.
+        yield replace(found, said=mask(found.said), cure=mask(found.cure))
 
 
 def _examined(settings: Settings, check: Check) -> Finding:

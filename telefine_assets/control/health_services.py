@@ -44,26 +44,46 @@ def mlflow(settings: Settings) -> str:
 
 
 def experiments(settings: Settings) -> str:
-    """Every program's experiment exists, and takes traces."""
+    """Every program's experiment takes traces; that of its runs, and its model, are no other deployment's."""
     try:
         mlflow(settings)
     except TelefineError:
         raise Skipped("MLflow has to be in order first") from None
     for name, program in settings.programs.items():
-        if program.traces.files is not None:
-            continue
-        found = _experiment(settings.mlflow.tracking_uri, program.experiment)
-        if found is None:
-            raise Broken(
-                f"programs.{name}.experiment = {program.experiment!r}: MLflow has no such experiment",
-                "name the experiment that your program logs to, or let it log its first trace",
-            )
-        if found.lifecycle_stage != "active":
-            raise Broken(
-                f"programs.{name}.experiment = {program.experiment!r}: was deleted in MLflow",
-                f"restore it (`mlflow experiments restore -x {found.experiment_id}`), or name another one",
-            )
+        if program.traces.files is None:
+            _require_traced(settings.mlflow.tracking_uri, name, program.experiment)
+    _require_own(settings)
     return f"{len(settings.programs)} found"
+
+
+def _require_traced(uri: str, program: str, experiment: str) -> None:
+    """Refuse an experiment that takes no traces."""
+    found = _experiment(uri, experiment)
+    if found is None:
+        raise Broken(
+            f"programs.{program}.experiment = {experiment!r}: MLflow has no such experiment",
+            "name the experiment that your program logs to, or let it log its first trace",
+        )
+    if found.lifecycle_stage != "active":
+        raise Broken(
+            f"programs.{program}.experiment = {experiment!r}: was deleted in MLflow",
+            f"restore it (`mlflow experiments restore -x {found.experiment_id}`), or name another one",
+        )
+
+
+def _require_own(settings: Settings) -> None:
+    """Refuse programs under whose name another deployment works in the same MLflow: their first run would fail."""
+    from mlflow import MlflowClient
+
+    from telefine_assets.programs.registry import AnothersError, Owner, require_own
+
+    client = MlflowClient(tracking_uri=settings.mlflow.tracking_uri)
+    owner = Owner(settings.deployment, settings.mlflow.artifacts, bool(settings.lm.api_base))
+    shared = [settings.deployment] if settings.mlflow.run_per == "dagster_run" else []
+    try:
+        require_own(client, owner, [f"telefine/{name}" for name in (*shared, *settings.programs)], settings.programs)
+    except AnothersError as error:
+        raise Broken(error.said, error.cure) from None
 
 
 def _experiment(uri: str, name: str) -> Any:
@@ -135,7 +155,7 @@ def store(settings: Settings) -> str:
         files.remove(f"doctor/{name}")
     if name in files.names("doctor"):
         raise Broken("what was removed is listed still", cure)
-    return settings.store.uri
+    return without_password(settings.store.uri)
 
 
 def ledger(settings: Settings) -> str:
@@ -201,7 +221,7 @@ def clock(settings: Settings) -> str:
         except httpx.HTTPError:
             continue
         if date is not None:
-            skews[url] = abs(time.time() - parsedate_to_datetime(date).timestamp())
+            skews[without_password(url)] = abs(time.time() - parsedate_to_datetime(date).timestamp())
     if not skews:
         raise Skipped("no server over HTTP says what time it is")
     url, worst = max(skews.items(), key=lambda each: each[1])

@@ -8,7 +8,7 @@ language model's key into the files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,15 @@ _DATASET_DIGEST = 32
 
 class RegistryError(TelefineError):
     """MLflow's model registry does not do what was asked."""
+
+
+class AnothersError(RegistryError):
+    """What MLflow has under a name is another deployment's."""
+
+    def __init__(self, said: str, cure: str) -> None:
+        """Say whose it is, and what helps."""
+        super().__init__(f"{said}. {cure}")
+        self.said, self.cure = said, cure
 
 
 @dataclass(frozen=True)
@@ -63,13 +72,14 @@ class Owner:
         """Refuse what another deployment made.
 
         Raises:
-            RegistryError: naming both.
+            AnothersError: naming both.
         """
         if (other := tags.get(_OWNER, self.deployment)) != self.deployment:
-            raise RegistryError(
-                f"MLflow's {what} belongs to the deployment {other!r}, and this one is {self.deployment!r}. Call the "
-                "program otherwise in this deployment's settings (its traces may stay in the same experiment), or set "
-                f"mlflow.tracking_uri to an MLflow of its own; if {other!r} is given up, delete the tag {_OWNER} there"
+            raise AnothersError(
+                f"MLflow's {what} belongs to the deployment {other!r}, and this one is {self.deployment!r}",
+                "Call the program otherwise in this deployment's settings (its traces may stay in the same "
+                "experiment), or set mlflow.tracking_uri to an MLflow of its own; if "
+                f"{other!r} is given up, delete the tag {_OWNER} there",
             )
 
 
@@ -218,6 +228,33 @@ def experiment_id(client: MlflowClient, name: str, owner: Owner) -> str:
                 raise
     owner.require(found.tags, f"experiment {name!r}")
     return str(found.experiment_id)
+
+
+def require_own(client: MlflowClient, owner: Owner, experiments: Iterable[str], models: Iterable[str]) -> None:
+    """Refuse experiments and registered models that another deployment made; what is not there is not made.
+
+    Raises:
+        AnothersError: naming both deployments.
+        RegistryError: MLflow cannot be asked.
+    """
+    with _told():
+        for name in experiments:
+            experiment = client.get_experiment_by_name(name)
+            owner.require(experiment.tags if experiment else {}, f"experiment {name!r}")
+        for name in models:
+            owner.require(_model_tags(client, name), f"registered model {name!r}")
+
+
+def _model_tags(client: MlflowClient, name: str) -> Mapping[str, str]:
+    """Tags of a registered model; none of one that is not there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_registered_model(name).tags)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
 
 
 def _facts(version: Version, origin: Origin) -> dict[str, str]:

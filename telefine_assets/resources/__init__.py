@@ -37,7 +37,7 @@ def _tracking(settings: Settings) -> MlflowResource:
     known: dict[str, Any] = {
         "tracking_uri": _address("mlflow", "tracking_uri", settings.mlflow.tracking_uri),
         "ui_url": settings.mlflow.ui_url,
-        "artifacts": settings.mlflow.artifacts,
+        "artifacts": _address("mlflow", "artifacts", settings.mlflow.artifacts),
         "deployment": settings.deployment,
         "own_server": bool(settings.lm.api_base),
         "trace_source": settings.mlflow.trace_source,

@@ -8,9 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from telefine_assets.errors import TelefineError
 from telefine_assets.observing.observer import waiting_for_turn, watch_of
 from telefine_assets.resources.quiet import QuietResource
+from telefine_assets.settings.file import has_password
 from telefine_assets.settings.lm import BudgetSettings, LmSettings
 from telefine_assets.settings.schema import ProgramSettings, Settings
 
@@ -30,13 +33,15 @@ MAIN = "lm"
 class LmResource(QuietResource):
     """The models of a deployment: ``lm``, which programs run on, and those of ``lms`` by name.
 
-    Keys come from the environment when a run starts, and are not shown.
+    Keys, and addresses with a password, come from the environment when a run starts, and are not shown.
     """
 
     models: dict[str, dict[str, Any]]
     """Settings by name, without keys."""
     key_variables: dict[str, str]
     """Where the keys stand in the environment. They are kept nowhere: a resource is shown, dumped and pickled."""
+    address_variables: dict[str, str] = Field({})
+    """Where those addresses stand that hold a password: they too are kept nowhere."""
 
     @classmethod
     def of(cls, settings: Settings) -> LmResource:
@@ -45,25 +50,26 @@ class LmResource(QuietResource):
         dumped = {
             name: lm.model_dump(mode="json", exclude={"api_key"}, exclude_none=True) for name, lm in groups.items()
         }
-        variables = {name: f"TELEFINE_{name}__API_KEY".replace(".", "__").upper() for name in groups}
-        return cls(models=dumped, key_variables={name: variables[name] for name, lm in groups.items() if lm.api_key})
+        keyed = {name: _variable(name, "api_key") for name, lm in groups.items() if lm.api_key}
+        closed = [name for name, lm in groups.items() if lm.api_base and has_password(lm.api_base)]
+        for name in closed:
+            del dumped[name]["api_base"]
+        addresses = {name: _variable(name, "api_base") for name in closed}
+        return cls(models=dumped, key_variables=keyed, address_variables=addresses)
 
     def settings(self, name: str | None = None) -> LmSettings:
         """The settings of a model again, as the lm package wants them.
 
         Raises:
-            TelefineError: when ``lms`` has no model of that name, or its key is no longer in the environment.
+            TelefineError: when ``lms`` has no model of that name, or its key or address is no longer in
+                the environment.
         """
         group = MAIN if name is None else f"lms.{name}"
         if group not in self.models:
             raise TelefineError(f"no language model {name!r} in the settings: add it under 'lms'")
-        variable = self.key_variables.get(group)
-        key = os.environ.get(variable) if variable else None
-        if variable and not key:
-            raise TelefineError(
-                f"{group}: set {variable} in the environment of the run, as when the settings were loaded"
-            )
-        return LmSettings.model_validate({**self.models[group], "api_key": key})
+        variables = {"api_key": self.key_variables.get(group), "api_base": self.address_variables.get(group)}
+        found = {name: _from_environment(group, variable) for name, variable in variables.items() if variable}
+        return LmSettings.model_validate({**self.models[group], **found})
 
     def budget(self, limits: BudgetSettings) -> Budget:
         """A budget that begins now, for all models that one piece of work opens."""
@@ -144,3 +150,14 @@ def _tell(ledger: Ledger, work: Work, models: Models, seconds: float) -> None:
         return
     took = round(seconds * 1000)
     Spendings(ledger).add(Spending(work, spent.calls, spent.remembered, spent.tokens, spent.cost_micros, took))
+
+
+def _variable(group: str, name: str) -> str:
+    return f"TELEFINE_{group}__{name}".replace(".", "__").upper()
+
+
+def _from_environment(group: str, variable: str) -> str:
+    found = os.environ.get(variable)
+    if not found:
+        raise TelefineError(f"{group}: set {variable} in the environment of the run, as when the settings were loaded")
+    return found

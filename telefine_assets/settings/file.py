@@ -6,7 +6,6 @@ What the values mean is not known here; ``settings`` validates them.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -16,14 +15,13 @@ from typing import Any
 import yaml
 
 from telefine_assets.errors import TelefineError
+from telefine_assets.settings.addresses import ADDRESSES
+from telefine_assets.settings.addresses import has_password as has_password
+from telefine_assets.settings.addresses import without_password as without_password
 from telefine_assets.settings.strict_yaml import RepeatedKey, load_yaml
 
 UNFINISHED = "restoring"
 """The file in a home that says which backup is being restored there; until it is done, nothing else may work there."""
-ADDRESSES = (("mlflow", "tracking_uri"), ("ledger", "url"), ("store", "uri"))
-"""Settings that are URLs, and may carry a password."""
-# As far as the last @, since a password may hold one, but not from a port on; and libpq's own way to write one.
-_PASSWORD = re.compile(r"(://[^/@:]*:)(?!\d+/\S*$).+(@)|([?&](?:ssl)?password=)[^&\s]+")
 
 
 class SettingsError(TelefineError):
@@ -96,10 +94,11 @@ def _refuse_secrets(values: Mapping[str, Any], source: str) -> None:
                 f"{source}: {group}.{name}: must not stand in a file; set {variable} in the environment"
             )
     _refuse_channels(values.get("alerts"), source)
-    for group, name in ADDRESSES:
-        address = values[group].get(name) if isinstance(values.get(group), dict) else None
+    addresses = [(group, name, values.get(group)) for group, name in ADDRESSES]
+    for group, name, found in [*addresses, *((group, "api_base", found) for group, found in models.items())]:
+        address = found.get(name) if isinstance(found, dict) else None
         if isinstance(address, str) and has_password(address):
-            variable = f"TELEFINE_{group}__{name}".upper()
+            variable = f"TELEFINE_{group}__{name}".replace(".", "__").upper()
             raise SettingsError(
                 f"{source}: {group}.{name}: its password must not stand in a file; set {variable} in the environment"
             )
@@ -116,16 +115,6 @@ def _refuse_channels(alerts: Any, source: str) -> None:
                     f"{source}: alerts.channels.{channel}.{name}: must not stand in a file; "
                     f"set {variable} in the environment"
                 )
-
-
-def has_password(address: str) -> bool:
-    """Whether a URL carries a password."""
-    return _PASSWORD.search(address) is not None
-
-
-def without_password(address: str) -> str:
-    """A URL that can be shown."""
-    return _PASSWORD.sub(r"\1\3**********\2", address)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

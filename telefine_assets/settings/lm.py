@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from telefine_assets.settings.addresses import Address
 from telefine_assets.settings.group import Group
 
 Dollars = Annotated[
@@ -33,8 +34,11 @@ class LmSettings(Group):
     """A language model that programs run on, or that helps to compile them."""
 
     model: str = Field("embedded", description="'embedded', or a DSPy model string such as openai/gpt-4o-mini.")
-    api_base: str | None = Field(
-        None, description="Address of an OpenAI-compatible server; the model's own when absent."
+    api_base: Address | None = Field(
+        None,
+        repr=False,
+        description="Address of an OpenAI-compatible server; the model's own when absent. With a user or a password "
+        "only from TELEFINE_LM__API_BASE or TELEFINE_LMS__<NAME>__API_BASE.",
     )
     api_key: SecretStr | None = Field(
         None, description="Only from TELEFINE_LM__API_KEY or TELEFINE_LMS__<NAME>__API_KEY."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,15 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from telefine_assets.settings.addresses import MASK, addresses_of, in_text, place_of, without_password
 from telefine_assets.settings.chain import ChainSettings
 from telefine_assets.settings.environment import require_known
 from telefine_assets.settings.file import (
-    ADDRESSES,
     UNFINISHED,
     Document,
     SettingsError,
     config_path,
     read_document,
-    without_password,
 )
 from telefine_assets.settings.lm import LmSettings
 from telefine_assets.settings.mlflow import anchored_artifacts
@@ -60,6 +61,14 @@ def load_settings(path: Path | None = None, profile: str | None = None, restorin
     return anchored
 
 
+_SECRETS = ("key", "password", "secret", "dsn", "alerts.channels")
+_ADDRESSES = frozenset(
+    {"url", "uri", "tracking_uri", "ui_url", "artifacts", "api_base", "otlp_endpoint", "pushgateway"}
+)
+"""Names of settings whose value may hold a password where nobody looks for it: it was refused, maybe for its form."""
+_LONGEST = 80
+
+
 class _SignerAlone(EnvironmentFirst):
     """The signer's settings of a machine that has no deployment."""
 
@@ -89,20 +98,35 @@ def explain(error: ValidationError, source: str) -> str:
     """One line per mistake: ``file: key = value: what is allowed``."""
     lines = []
     for mistake in error.errors(include_url=False):
-        key = ".".join(str(part) for part in mistake["loc"] if part != "[key]") or "(whole file)"
+        key = ".".join(_told(str(part)) for part in mistake["loc"] if part != "[key]") or "(whole file)"
         line = f"{source}: {key}"
-        secret = any(word in key for word in ("key", "password", "secret", "dsn", "alerts.channels"))
         if mistake["type"] == "missing":
             line += ": is required"
         elif mistake["type"] == "extra_forbidden":
             line += ": is not a setting (see `telefine config schema`)"
         else:
             # A group is not shown: one of its keys may be a secret.
-            shown = "**********" if secret else without_password(repr(mistake["input"]))
-            line += "" if isinstance(mistake["input"], dict) else f" = {shown[:80]}"
+            line += "" if isinstance(mistake["input"], dict) else f" = {_shown(key, mistake['input'])[:_LONGEST]}"
             line += f": {mistake['msg'].removeprefix('Value error, ')}"
         lines.append(line)
     return "\n".join(lines)
+
+
+def _shown(key: str, value: Any) -> str:
+    """A value that was refused."""
+    is_address = not _ADDRESSES.isdisjoint(key.split("."))
+    if any(word in key for word in _SECRETS) or (is_address and not isinstance(value, str)):
+        return MASK
+    return repr(_told(value, is_address))
+
+
+def _told(value: Any, is_address: bool = False) -> Any:
+    """The same with addresses cut short wherever they stand in it."""
+    if isinstance(value, str):
+        return place_of(value) if is_address or "://" in value else value
+    if isinstance(value, dict):
+        return {_told(key): _told(each) for key, each in value.items()}
+    return [_told(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _anchored(settings: Settings, directory: Path) -> Settings:
@@ -150,7 +174,15 @@ def _anchored_sqlite(url: str, directory: Path) -> str:
 
 def printable(settings: Settings) -> dict[str, Any]:
     """The settings as plain JSON values, secrets masked."""
-    values = settings.model_dump(mode="json")
-    for group, name in ADDRESSES:
-        values[group][name] = without_password(values[group][name])
+    values: dict[str, Any] = _texts_masked(settings.model_dump(mode="json"))
+    for (*groups, name), address in addresses_of(settings).items():
+        reduce(operator.getitem, groups, values)[name] = without_password(address)
     return values
+
+
+def _texts_masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _texts_masked(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_texts_masked(each) for each in value]
+    return in_text(value) if isinstance(value, str) and "://" in value else value

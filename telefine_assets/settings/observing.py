@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from telefine_assets.settings.addresses import has_password
 from telefine_assets.settings.group import Group
 
 
 def _base(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or has_password(url):
         raise ValueError("must be http(s)://<host>[:<port>][/<path>], without user, password or query")
     return url.rstrip("/")
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from telefine_assets.settings.addresses import Address
 from telefine_assets.settings.alerts import AlertsSettings
 from telefine_assets.settings.api import ApiSettings
 from telefine_assets.settings.attribution import AttributionSettings, check_weighing
@@ -65,13 +66,13 @@ class PartitionSettings(Group):
 class StoreSettings(Group):
     """Tables, records and evidence, on any fsspec URI."""
 
-    uri: str = Field("", description="A folder or fsspec URI; the folder `store` in `home` when empty.")
+    uri: Address = Field("", repr=False, description="A folder or fsspec URI; the folder `store` in `home` when empty.")
 
 
 class LedgerSettings(Group):
     """The append-only ledger, an SQLAlchemy URL."""
 
-    url: str = Field("", description="SQLite or PostgreSQL; the file ledger.db in `home` when empty.")
+    url: str = Field("", repr=False, description="SQLite or PostgreSQL; the file ledger.db in `home` when empty.")
 
     @field_validator("url")
     @classmethod

@@ -288,6 +288,31 @@ def test_an_experiment_that_was_deleted_is_named(found):
     assert "mlflow experiments restore" in finding.cure
 
 
+def test_a_program_that_is_another_deployments_in_mlflow_is_named_before_its_first_run(home, found):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(load_settings().mlflow.tracking_uri)
+    tags, kept = {"telefine.deployment": "staging"}, {each.name for each in client.search_experiments()}
+    assert found("experiments").health is Health.OK
+    client.create_registered_model("tickets", tags=tags)
+    theirs = "MLflow's {} belongs to the deployment 'staging', and this one is 'driven'"
+    finding = found("experiments")
+    assert (finding.health, finding.said) == (Health.BROKEN, theirs.format("registered model 'tickets'"))
+    assert "Call the program otherwise" in finding.cure and "delete the tag telefine.deployment there" in finding.cure
+    client.delete_registered_model_tag("tickets", "telefine.deployment")
+    assert found("experiments").health is Health.OK
+    # Nothing is made by looking.
+    assert {each.name for each in client.search_experiments()} == kept
+    client.create_experiment("telefine/tickets", tags=tags)
+    assert found("experiments").said == theirs.format("experiment 'telefine/tickets'")
+    write_settings(home, deployment="staging")
+    assert found("experiments").health is Health.OK
+    client.create_experiment("telefine/staging", tags={"telefine.deployment": "driven"})
+    assert found("experiments").health is Health.OK
+    write_settings(home, deployment="staging", mlflow={"run_per": "dagster_run"})
+    assert "experiment 'telefine/staging' belongs to the deployment 'driven'" in found("experiments").said
+
+
 def test_traces_that_do_not_come_to_mlflow_are_named(found):
     late_ms = time.time_ns() // 10**6 - 3_600_000
     with closing(Ledger(load_settings().ledger.url)) as ledger:

@@ -103,7 +103,11 @@ MISTAKES = [
     ({"programs/tickets/deltaone/alpha": 0.05}, "telefine.yaml: programs.tickets.deltaone.alpha = 0.05: ", "string"),
     ({"programs/tickets/compile/strategies": []}, "telefine.yaml: programs.tickets.compile.strategies = []: ", ""),
     ({"ledger/url": "mysql://x"}, "telefine.yaml: ledger.url = 'mysql://x': ", "sqlite:///"),
-    ({"ledger/url": "postgresql://h/db"}, "telefine.yaml: ledger.url = 'postgresql://h/db': ", "postgresql+psycopg://"),
+    (
+        {"ledger/url": "postgresql://h/db"},
+        "telefine.yaml: ledger.url = 'postgresql://h/...': ",
+        "postgresql+psycopg://",
+    ),
     ({"profiles": ["big"]}, "telefine.yaml: profiles: ", "must map the name"),
     ({"profiles": {"big": "lm"}}, "telefine.yaml: profiles.big: ", "mapping"),
 ]

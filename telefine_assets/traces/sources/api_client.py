@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from telefine_assets.settings.addresses import without_password
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow
 from telefine_assets.traces.sources.api_spans import UNREADABLE, span_row
@@ -33,7 +34,8 @@ class ClientTracking:
         """Read from the store at ``uri``."""
         parts = urlsplit(uri)
         self._uri = uri
-        self.where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
+        open_to_all = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
+        self.where = without_password(open_to_all)
         self._password = parts.password
         self._patience = Patience()
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from telefine_assets.settings.addresses import without_password
 from telefine_assets.strangers_json import parse
 from telefine_assets.traces.sources.api_patience import TRIES, CannotSend, Patience
 from telefine_assets.traces.sources.api_rows import Info, SpanRow, sent_info
@@ -45,7 +46,7 @@ class RestTracking:
         """Ask the server at ``uri``."""
         parts = urlsplit(uri)
         self._uri = uri.rstrip("/")
-        self.where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        self.where = without_password(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
         self._patience = Patience()
 
     def stop(self) -> None:

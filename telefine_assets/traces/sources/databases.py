@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from telefine_assets.settings.addresses import without_password
 from telefine_assets.traces.sources.pages import schemas
 from telefine_assets.traces.sources.protocol import SourceUnreachable, TraceSourceError
 
@@ -49,7 +50,7 @@ class Database:
         if self.kind == "sqlite":
             return f"sqlite:///{self.address}"
         parts = urlsplit(self.address)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return without_password(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
 
     def require(self) -> None:
         """Refuse a file that is not there: MLflow would make an empty one.
