@@ -13,7 +13,8 @@ from telefine_assets_tests.packaging.from_wheel import ROOT
 from telefine_assets_tests.packaging.no_secrets import found_in, main
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-MADE = {".git", ".venv", ".telefine", ".hypothesis", "__pycache__", "build", "dist", "site", "node_modules"}
+CACHES = {".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
+MADE = CACHES | {".git", ".venv", ".telefine", "build", "dist", "site", "node_modules"}
 LEAKS = {
     "deploy.pem": "-----BEGIN " + "EC PRIVATE KEY-----\n",
     "notes.md": "key: " + "AKIA" + "ABCDEFGHIJKLMNOP",
