@@ -144,7 +144,9 @@ def test_the_application_of_the_tutorial_logs_contributor_feedback_and_expectati
     code = serving.read_text().replace('"http://127.0.0.1:5000"', repr(f"sqlite:///{tmp_path}/store/mlflow.db"))
     serving.write_text(code.replace('dspy.LM("openai/gpt-4o-mini")', 'dspy.utils.DummyLM([{"queue": "billing"}])'))
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "MLFLOW_TRACKING_URI": ""}
-    told = subprocess.run([sys.executable, "-c", SERVED], env=environment, capture_output=True, text=True, check=False)
+    # MLflow keeps a trace's spans in the folder that it runs in.
+    where = {"cwd": tmp_path, "env": environment}
+    told = subprocess.run([sys.executable, "-c", SERVED], **where, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr[-2000:]
     assert json.loads(told.stdout.splitlines()[-1]) == [
         "billing",
