@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-PATIENCE = 120
+TRIES = 24
 
 
 def text_of(page: Path) -> str:
@@ -106,14 +106,15 @@ def test_the_search_works_and_asks_nobody_else(site):
             page.on("request", lambda request: asked.append(request.url))
             here = f"http://127.0.0.1:{server.server_port}/"
             page.goto(f"{here}index.html")
-            found = page.locator(".md-search-result__link").first
-            for _ in range(PATIENCE):
-                # What is typed before the search has begun to listen is lost.
-                page.get_by_role("textbox", name="Search").fill("")
-                page.get_by_role("textbox", name="Search").fill("escrow")
-                page.wait_for_timeout(1000)
+            found, box = page.locator(".md-search-result__link").first, page.get_by_role("textbox", name="Search")
+            for _ in range(TRIES):
+                # What is typed before the page has begun to listen is lost.
+                box.click()
+                box.press_sequentially("escrow")
+                page.wait_for_timeout(5000 * (not found.is_visible()))
                 if found.is_visible():
                     break
+                box.clear()
             assert "escrow" in found.inner_text().casefold()
     finally:
         server.shutdown()
