@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from telefine_assets.control.health import Broken, Check, Skipped
 from telefine_assets.control.health_store import require_whole
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings.file import without_password
+from telefine_assets.settings.addresses import without_password
 
 if TYPE_CHECKING:
     from telefine_assets.settings.lm import LmSettings

@@ -30,7 +30,7 @@ from telefine_assets.ledger.audit import Audit
 from telefine_assets.ledger.connection import Ledger
 from telefine_assets.ledger.erasures import erased_in
 from telefine_assets.ledger.schema import SCHEMA_VERSION, champions, look_outcomes, payouts
-from telefine_assets.settings.file import without_password
+from telefine_assets.settings.addresses import without_password
 from telefine_assets.store.evidence import EvidenceStore
 from telefine_assets.store.files import Files
 

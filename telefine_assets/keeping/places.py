@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from telefine_assets.keeping.databases import file_of
 from telefine_assets.keeping.manifest import KeepingError
-from telefine_assets.settings.file import without_password
+from telefine_assets.settings.addresses import without_password
 from telefine_assets.store.files import Files
 
 RECORDS, TABLES, EVIDENCE = "records", "tables", "evidence"

@@ -21,7 +21,8 @@ from telefine_assets.keeping.manifest import Entry, KeepingError, Manifest
 from telefine_assets.keeping.places import DAGSTER_FOLDERS, EVIDENCE, RECORDS, TABLES, Places, Track
 from telefine_assets.keeping.vault import Vault, digest_of_stream
 from telefine_assets.ledger.versions import require_known
-from telefine_assets.settings.file import UNFINISHED, without_password
+from telefine_assets.settings.addresses import without_password
+from telefine_assets.settings.file import UNFINISHED
 from telefine_assets.store.files import Files
 
 

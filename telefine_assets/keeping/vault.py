@@ -21,7 +21,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from telefine_assets.keeping.manifest import Entry, KeepingError, Manifest, read_manifest
-from telefine_assets.settings.file import without_password
+from telefine_assets.settings.addresses import without_password
 from telefine_assets.store.files import Files
 
 _CHUNK = 2**20

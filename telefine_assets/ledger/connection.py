@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from telefine_assets.ledger.dialects import DIALECTS, Dialect
 from telefine_assets.ledger.errors import LedgerError as LedgerError
 from telefine_assets.ledger.versions import make_or_require
-from telefine_assets.settings.file import without_password
+from telefine_assets.settings.addresses import without_password
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
-from telefine_assets.settings.file import has_password
+from telefine_assets.settings.addresses import has_password
 from telefine_assets.settings.schema import Settings
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from telefine_assets.errors import TelefineError
 from telefine_assets.observing.observer import waiting_for_turn, watch_of
 from telefine_assets.resources.quiet import QuietResource
-from telefine_assets.settings.file import has_password
+from telefine_assets.settings.addresses import has_password
 from telefine_assets.settings.lm import BudgetSettings, LmSettings
 from telefine_assets.settings.schema import ProgramSettings, Settings
 

@@ -15,9 +15,7 @@ from typing import Any
 import yaml
 
 from telefine_assets.errors import TelefineError
-from telefine_assets.settings.addresses import ADDRESSES
-from telefine_assets.settings.addresses import has_password as has_password
-from telefine_assets.settings.addresses import without_password as without_password
+from telefine_assets.settings.addresses import ADDRESSES, has_password
 from telefine_assets.settings.strict_yaml import RepeatedKey, load_yaml
 
 UNFINISHED = "restoring"
