@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from telefine_assets.alerts.anomalies import Measure, Odd
 from telefine_assets.alerts.records import Alert, Kind, Severity, alert
-from telefine_assets.ledger.news import PlannedPayout, ReachedLook
-from telefine_assets.ledger.records import Champion
+
+if TYPE_CHECKING:
+    from telefine_assets.ledger.records import Champion, PlannedPayout, ReachedLook
 
 _NAMED = 5
 

@@ -10,7 +10,6 @@ from telefine_assets.assets.metadata import USABLE
 from telefine_assets.assets.observed import observed
 from telefine_assets.assets.progress import teller, watcher
 from telefine_assets.assets.windows import cleaned_window
-from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -38,6 +37,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.ledger.champions import Champions
         from telefine_assets.ledger.closing import standing_or
         from telefine_assets.ledger.looks import Looks
+        from telefine_assets.ledger.records import Work
         from telefine_assets.programs.champions import serving
         from telefine_assets.programs.compiling import (
             compile_day,

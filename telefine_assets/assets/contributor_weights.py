@@ -10,7 +10,6 @@ from telefine_assets.assets.line import Line
 from telefine_assets.assets.observed import observed
 from telefine_assets.assets.progress import counter, teller
 from telefine_assets.assets.windows import cleaned_window
-from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource
@@ -103,6 +102,7 @@ def _trials(
 ) -> "Trials | None":
     """What the demos' coalitions score on the validation items, where the settings weigh by worth."""
     from telefine_assets.attribution.trials import hold
+    from telefine_assets.ledger.records import Work
     from telefine_assets.programs.versions import Version
     from telefine_assets.programs.worth import DemoTrials, validation_of
 

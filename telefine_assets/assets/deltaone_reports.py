@@ -7,7 +7,6 @@ from telefine_assets.assets.line import Line
 from telefine_assets.assets.observed import observed
 from telefine_assets.assets.progress import teller
 from telefine_assets.assets.windows import cleaned_window
-from telefine_assets.ledger.records import Work
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.models import LmResource
 from telefine_assets.resources.signing import SignerResource
@@ -41,6 +40,7 @@ def build(line: Line) -> dg.AssetsDefinition:
         from telefine_assets.deltaone.bench import Bench
         from telefine_assets.deltaone.day import report_day
         from telefine_assets.ledger.looks import Looks
+        from telefine_assets.ledger.records import Work
 
         signer.signer().prepare()  # Else a look would be spent on what nobody can sign.
         day = context.partition_key

@@ -4,7 +4,7 @@ import dagster as dg
 
 from telefine_assets.assets.line import Line
 from telefine_assets.assets.observed import observed
-from telefine_assets.improvement.gathering import READS
+from telefine_assets.improvement.stages import READS
 from telefine_assets.resources.mlflow_runs import MlflowResource
 from telefine_assets.resources.signing import SignerResource
 from telefine_assets.resources.storage import LedgerResource, StoreResource

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from telefine_assets.attribution.batches import LEAST_BATCHES, MOST_BATCHES
 from telefine_assets.attribution.records import Fields, RecordError
 from telefine_assets.attribution.shapley import (
     PlayerValue,
@@ -28,9 +29,6 @@ from telefine_assets.attribution.shapley import (
 from telefine_assets.attribution.usage import AttributionError
 from telefine_assets.attribution.weights import FULL_PPM
 
-LEAST_BATCHES = 20
-"""With fewer, the spread between them says too little."""
-MOST_BATCHES = 50
 MOST_BUDGET = 10_000
 """Coalitions: what a stranger's file may make a verifier work through."""
 T_PPM = {

@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from telefine_assets.alerts.found import RunFailure, run_failed
 from telefine_assets.alerts.records import Alert
 from telefine_assets.assets import BESIDE, STAGES
 from telefine_assets.assets.line import Line
@@ -99,6 +98,8 @@ def _failed_runs(
 
 def failed_run_alert(run: dg.DagsterRun, failure: Failure, because: str | None = None) -> Alert:
     """What people are told of a run that failed and is not tried again; by default why the settings say so."""
+    from telefine_assets.alerts.found import RunFailure, run_failed
+
     often = "it was tried as often as automation.max_retries allows"
     because = because or (often if failure.kind == "transient" else "it would fail again")
     program, stages = run.tags.get(PROGRAM), _stages(run)

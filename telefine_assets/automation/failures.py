@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
-from telefine_assets.alerts.found import standing_failures
 from telefine_assets.alerts.records import Alert
 
 TRANSIENT_ERRORS = frozenset(
@@ -134,5 +133,7 @@ def standing(failed: Sequence[FailedRun], made_ms: dict[tuple[str, str, str], tu
 
 def standing_alert(runs: Sequence[FailedRun], day: str) -> Alert:
     """What is told of failures that stand on a UTC day."""
+    from telefine_assets.alerts.found import standing_failures
+
     lines = [f"{run.program}: {run.stage} of {' to '.join(run.days)} (run {run.run_id[:8]})" for run in runs]
     return standing_failures(lines, day)

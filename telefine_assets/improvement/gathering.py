@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from telefine_assets.canonical import digest_of
 from telefine_assets.errors import TelefineError
 from telefine_assets.improvement.scores import Scores, scores_of
+from telefine_assets.improvement.stages import CLEANED, COMPARED
 from telefine_assets.ledger.records import Champion, RecordedPayout, Spending
 from telefine_assets.partitions import window
 from telefine_assets.traces.cleaning.report import NOBODY
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
 
     from telefine_assets.attestation.standing import DayStanding
 
-CLEANED, COMPARED = "cleaned_traces", "deltaone_reports"
-READS = (
-    CLEANED,
-    "compiled_programs",
-    COMPARED,
-    "contributor_weights",
-    "attestations",
-    "champions",
-    "contributor_payouts",
-)
-"""Stages whose records a report rests on."""
 Read = TypeVar("Read")
 
 

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import and_, select
 
 from telefine_assets.ledger.connection import Ledger
-from telefine_assets.ledger.records import Champion
+from telefine_assets.ledger.records import Champion, PlannedPayout, ReachedLook
 from telefine_assets.ledger.schema import champions, look_numbers, look_outcomes, looks, payouts
-
-
-@dataclass(frozen=True)
-class ReachedLook:
-    """A look that reached DeltaOne, and with it ended an epoch of its program's holdout."""
-
-    program: str
-    day: str
-    epoch: int
-    candidate: str
-
-
-@dataclass(frozen=True)
-class PlannedPayout:
-    """A payout; ``pool`` is in the token's smallest unit."""
-
-    program: str
-    day: str
-    attestation: str
-    pool: int
-    token: str
 
 
 class News:

@@ -207,3 +207,24 @@ class Spending:
     cost_micros: int | None
     """Millionths of a US dollar."""
     took_ms: int
+
+
+@dataclass(frozen=True)
+class ReachedLook:
+    """A look that reached DeltaOne, and with it ended an epoch of its program's holdout."""
+
+    program: str
+    day: str
+    epoch: int
+    candidate: str
+
+
+@dataclass(frozen=True)
+class PlannedPayout:
+    """A payout; ``pool`` is in the token's smallest unit."""
+
+    program: str
+    day: str
+    attestation: str
+    pool: int
+    token: str

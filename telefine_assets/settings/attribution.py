@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from telefine_assets.attribution.trials import LEAST_BATCHES
+from telefine_assets.attribution.batches import LEAST_BATCHES
 from telefine_assets.settings.group import Group
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from telefine_assets.attribution.trials import LEAST_BATCHES
+from telefine_assets.attribution.batches import LEAST_BATCHES
 from telefine_assets.settings.schema import ProgramSettings, Settings
 
 

@@ -11,8 +11,7 @@ from telefine_assets.alerts import found
 from telefine_assets.alerts.anomalies import Measure, Odd
 from telefine_assets.alerts.records import Alert, Kind, Severity, alert
 from telefine_assets.canonical import canonical_json
-from telefine_assets.ledger.news import PlannedPayout, ReachedLook
-from telefine_assets.ledger.records import Champion
+from telefine_assets.ledger.records import Champion, PlannedPayout, ReachedLook
 
 DAY = "2026-11-02"
 RUN = found.RunFailure("a-run-of-ours", "tickets", ["traces"], [DAY], "Unreachable: no answer", "it would fail", DAY)

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telefine_assets.attribution.addresses import checksum_address
+from telefine_assets.attribution.batches import LEAST_BATCHES
 from telefine_assets.attribution.facts import read_facts, recompute_weights, values_of, write_facts
 from telefine_assets.attribution.records import RecordError
 from telefine_assets.attribution.shapley import coalitions
 from telefine_assets.attribution.submissions import Scope
-from telefine_assets.attribution.trials import LEAST_BATCHES, T_PPM, Trials, hold, rules_of, valued
+from telefine_assets.attribution.trials import T_PPM, Trials, hold, rules_of, valued
 from telefine_assets.attribution.usage import Arrival, AttributionError, UsedDemo
 from telefine_assets.attribution.weights import FULL_PPM
 from telefine_assets.canonical import canonical_json

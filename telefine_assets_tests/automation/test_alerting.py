@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from telefine_assets.alerts.records import Event
-from telefine_assets.automation.alerting import Cursor
+from telefine_assets.automation.alert_ticks import Cursor
 from telefine_assets.errors import TelefineError
 from telefine_assets_tests.alerts.receiver import SECRET, receiving
 from telefine_assets_tests.automation.alerted import CLEANED, Alerted, back, check_that, run
@@ -235,7 +235,7 @@ def test_one_fault_keeps_nothing_else_unsaid_and_is_shown(deployment, instance, 
 def test_a_first_look_that_fails_makes_nothing_old_new(deployment, instance, receiver, monkeypatch):
     deployment.promote(1)
     with monkeypatch.context() as broken, pytest.raises(TelefineError, match="OSError: the disk is gone"):
-        broken.setattr("telefine_assets.automation.alerting.ledger_news", gone)
+        broken.setattr("telefine_assets.automation.alert_ticks.ledger_news", gone)
         deployment.tick(instance)
     assert receiver.got == []
     deployment.tick(instance)

@@ -49,7 +49,7 @@ def accept(folder: str, count: int, size: int) -> float:
     from telefine_assets.ledger.spool import Spool
 
     spool = Spool(Ledger(f"sqlite:///{folder}/ledger.db"))
-    target = Target(Scope("shop", "tickets"), ("ticket",), frozenset())
+    target = Target(Scope("shop", "tickets"), ("ticket",), may_be_null=frozenset(), tags=frozenset())
     bodies = [
         json.dumps({"traces": [submitted(each) for each in range(first, first + size)]}).encode()
         for first in range(0, count, size)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from telefine_assets.ledger.champions import Champions
 from telefine_assets.ledger.looks import Looks
-from telefine_assets.ledger.news import News, PlannedPayout, ReachedLook
+from telefine_assets.ledger.news import News
 from telefine_assets.ledger.payouts import Payouts
-from telefine_assets.ledger.records import Promotion, Token
+from telefine_assets.ledger.records import PlannedPayout, Promotion, ReachedLook, Token
 from telefine_assets_tests.ledger.workers import take
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

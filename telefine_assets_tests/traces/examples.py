@@ -15,7 +15,8 @@ from telefine_assets.settings.traces import (
     OutcomeSettings,
     OutlierSettings,
 )
-from telefine_assets.traces.cleaning import CleanedDay, DropReport, clean_day
+from telefine_assets.traces.cleaning.pipeline import CleanedDay, clean_day
+from telefine_assets.traces.cleaning.report import DropReport
 from telefine_assets.traces.fields import Fields
 from telefine_assets.traces.records import (
     Assessment,

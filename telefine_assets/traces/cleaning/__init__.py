@@ -7,10 +7,3 @@ is looked at as a whole (``pipeline``): scores on one scale (``scale``), what is
 far from the others (``outliers``), content clusters and splits, and the balance
 of the trainset (``balance``). ``report`` says what became of each trace.
 """
-
-from telefine_assets.traces.cleaning.pipeline import CleanedDay, CleaningError, clean_day
-from telefine_assets.traces.cleaning.report import DropReport
-from telefine_assets.traces.cleaning.rules import RULES
-from telefine_assets.traces.cleaning.scale import Explanation, explain
-
-__all__ = ["RULES", "CleanedDay", "CleaningError", "DropReport", "Explanation", "clean_day", "explain"]

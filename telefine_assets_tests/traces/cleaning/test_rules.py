@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telefine_assets.settings.traces import BalanceSettings, OutcomeSettings, OutlierSettings
-from telefine_assets.traces.cleaning import RULES, CleaningError, clean_day
+from telefine_assets.traces.cleaning.pipeline import CleaningError, clean_day
+from telefine_assets.traces.cleaning.rules import RULES
 from telefine_assets.traces.fields import Fields
 from telefine_assets.traces.records import Trace, cleaned_schema, table_to_cleaned
 from telefine_assets_tests.traces.cleaning.days import some_traces

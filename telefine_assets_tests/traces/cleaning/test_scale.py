@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telefine_assets.settings.traces import OutcomeSettings
-from telefine_assets.traces.cleaning import explain
 from telefine_assets.traces.cleaning.quality import Curve
+from telefine_assets.traces.cleaning.scale import explain
 from telefine_assets.traces.records import table_to_cleaned
 from telefine_assets_tests.traces.cleaning.days import some_traces
 from telefine_assets_tests.traces.examples import clean, expectation, feedback, settings_with, trace, why
